@@ -1,0 +1,151 @@
+package config
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/gohcl"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+)
+
+// fileSchema is what a configuration file may hold.
+var fileSchema = &hcl.BodySchema{Blocks: []hcl.BlockHeaderSchema{
+	{Type: "variable", LabelNames: []string{"name"}},
+	{Type: "locals"},
+	{Type: "resource", LabelNames: []string{"type", "name"}},
+	{Type: "data", LabelNames: []string{"type", "name"}},
+	{Type: "output", LabelNames: []string{"name"}},
+	{Type: "check", LabelNames: []string{"name"}},
+}}
+
+// addBlocks takes in every block of a file.
+func (c *Config) addBlocks(body hcl.Body) hcl.Diagnostics {
+	content, rest, diags := body.PartialContent(fileSchema)
+	diags = append(diags, unknownTopLevel(body, rest)...)
+	for _, block := range content.Blocks {
+		diags = append(diags, c.addBlock(block)...)
+	}
+	return diags
+}
+
+func (c *Config) addBlock(block *hcl.Block) hcl.Diagnostics {
+	switch block.Type {
+	case "variable":
+		return c.addVariable(block)
+	case "locals":
+		return c.addLocals(block)
+	case "resource", "data":
+		return c.addResource(block)
+	case "output":
+		return c.addOutput(block)
+	case "check":
+		return c.addCheck(block)
+	}
+	panic("the file schema has a block type without a decoder, which is a bug: " + block.Type)
+}
+
+// unknownTopLevel says what a file holds besides fileSchema. The parts of a native body tell
+// blocks from arguments; a JSON body knows only properties.
+func unknownTopLevel(body, rest hcl.Body) hcl.Diagnostics {
+	var diags hcl.Diagnostics
+	native, ok := body.(*hclsyntax.Body)
+	if !ok {
+		attrs, _ := rest.JustAttributes()
+		for _, a := range inOrder(attrs) {
+			diags = append(diags, unknownBlockType(a.Name, a.NameRange, a.Range))
+		}
+		return diags
+	}
+	for _, b := range native.Blocks {
+		if !isKnownBlockType(b.Type) {
+			diags = append(diags, unknownBlockType(b.Type, b.TypeRange, b.DefRange()))
+		}
+	}
+	for _, a := range native.Attributes {
+		diags = append(diags, &hcl.Diagnostic{
+			Severity: hcl.DiagError,
+			Summary:  "Argument outside a block",
+			Detail: fmt.Sprintf("%q is set outside any block, where only blocks are allowed. For a "+
+				"named value write it inside a locals block.", a.Name),
+			Subject: a.NameRange.Ptr(),
+			Context: a.SrcRange.Ptr(),
+		})
+	}
+	return diags
+}
+
+func unknownBlockType(name string, subject, context hcl.Range) *hcl.Diagnostic {
+	known := blockTypes()
+	return &hcl.Diagnostic{
+		Severity: hcl.DiagError,
+		Summary:  "Unknown block type",
+		Detail: fmt.Sprintf("diyform has no block type %q.%s It knows %s.",
+			name, suggest(name, known), strings.Join(known, ", ")),
+		Subject: subject.Ptr(),
+		Context: context.Ptr(),
+	}
+}
+
+// blockTypes lists the block types of fileSchema, in a new slice.
+func blockTypes() []string {
+	var types []string
+	for _, b := range fileSchema.Blocks {
+		types = append(types, b.Type)
+	}
+	return types
+}
+
+func isKnownBlockType(name string) bool {
+	for _, b := range fileSchema.Blocks {
+		if b.Type == name {
+			return true
+		}
+	}
+	return false
+}
+
+// decode evaluates the argument name of content into target, without variables. It leaves
+// target alone when the argument is not there.
+func decode(content *hcl.BodyContent, name string, target any) hcl.Diagnostics {
+	attr, ok := content.Attributes[name]
+	if !ok {
+		return nil
+	}
+	return gohcl.DecodeExpression(attr.Expr, nil, target)
+}
+
+// checkName refuses what references and addresses could not be written with.
+func checkName(name string, rng hcl.Range) hcl.Diagnostics {
+	if isName(name) {
+		return nil
+	}
+	return hcl.Diagnostics{{
+		Severity: hcl.DiagError,
+		Summary:  "Invalid name",
+		Detail: fmt.Sprintf("%q is not a name. A name begins with a letter or an underscore and goes "+
+			"on with letters, digits, underscores and hyphens, all of them ASCII.", name),
+		Subject: rng.Ptr(),
+	}}
+}
+
+func isName(s string) bool {
+	for i, r := range s {
+		letter := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r == '_'
+		if !letter && (i == 0 || (r < '0' || r > '9') && r != '-') {
+			return false
+		}
+	}
+	return s != ""
+}
+
+// duplicate says that something is declared a second time, and where it was first.
+func duplicate(what, name string, again, first hcl.Range) *hcl.Diagnostic {
+	return &hcl.Diagnostic{
+		Severity: hcl.DiagError,
+		Summary:  "Duplicate " + what,
+		Detail: fmt.Sprintf("A %s named %s was already declared at %s. Names must differ: rename one "+
+			"of the two.", what, name, first),
+		Subject: again.Ptr(),
+	}
+}

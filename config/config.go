@@ -1,0 +1,104 @@
+// Package config reads configuration: HCL files become a Config, variables get their
+// values, expressions tell what they refer to, and functions are there to evaluate them.
+//
+// It is not for evaluating resources, which is the plan's work, and it knows no resource
+// type. Start with Load, then read Config.
+package config
+
+import (
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/ext/typeexpr"
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/diyform/diyform/internal/addr"
+)
+
+// Config is everything that the files of one folder declare.
+type Config struct {
+	Dir string
+
+	// Files holds every file that was read, by the name that ranges carry. Diagnostics take
+	// their source lines from it.
+	Files map[string]*hcl.File
+
+	Variables map[string]*Variable
+	Locals    map[string]*Local
+	Resources map[addr.Resource]*Resource // managed and data, without those inside checks
+	Outputs   map[string]*Output
+	Checks    map[string]*Check
+
+	hash string
+}
+
+// Variable is a variable block.
+type Variable struct {
+	Name         string
+	Type         cty.Type           // cty.DynamicPseudoType when the block names none
+	TypeDefaults *typeexpr.Defaults // what optional(type, default) gives; nil when nothing does
+	Default      cty.Value          // of type Type; cty.NilVal when a value is required
+	Description  string
+	Sensitive    bool
+	Nullable     bool
+	Validations  []Condition
+	DeclRange    hcl.Range
+
+	// literal says that a string from the command line or the environment is the value
+	// itself, not an expression that gives it.
+	literal bool
+}
+
+// Required reports whether the variable has no default.
+func (v *Variable) Required() bool { return v.Default == cty.NilVal }
+
+// Condition is a validation or assert block: what must be true, and what is said if not.
+type Condition struct {
+	Condition    hcl.Expression
+	ErrorMessage hcl.Expression
+	DeclRange    hcl.Range
+}
+
+// Local is one argument of a locals block.
+type Local struct {
+	Name      string
+	Expr      hcl.Expression
+	DeclRange hcl.Range
+}
+
+// Output is an output block.
+type Output struct {
+	Name        string
+	Expr        hcl.Expression
+	Description string
+	Sensitive   bool
+	DependsOn   []Reference
+	DeclRange   hcl.Range
+}
+
+// Resource is a resource block or a data block.
+type Resource struct {
+	Addr addr.Resource
+
+	// Body holds the arguments of the resource type. It hides count, for_each and
+	// depends_on, and still suggests them for an argument that looks like them.
+	Body hcl.Body
+
+	Count     hcl.Expression // nil when the block has none
+	ForEach   hcl.Expression // nil when the block has none; never set together with Count
+	DependsOn []Reference    // each to a resource or data block; Key may use each and count
+
+	DeclRange hcl.Range // the block's header
+	TypeRange hcl.Range
+	NameRange hcl.Range
+}
+
+// Check is a check block. Its data block is visible in its own asserts only.
+type Check struct {
+	Name      string
+	Data      *Resource // nil when the block has none
+	Asserts   []Condition
+	DeclRange hcl.Range
+}
+
+// Hash gives a digest over the names and contents of the files that Load read, as hex. A
+// plan file is bound to it. Variable files do not count: their values are in the plan.
+func (c *Config) Hash() string { return c.hash }

@@ -1,0 +1,80 @@
+package config
+
+import (
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+)
+
+// decodeDependsOn reads a depends_on argument: a list of whole resources or of instances of
+// them, whose index may be an expression.
+func decodeDependsOn(attr *hcl.Attribute) ([]Reference, hcl.Diagnostics) {
+	if attr == nil {
+		return nil, nil
+	}
+	items, diags := hcl.ExprList(attr.Expr)
+	var refs []Reference
+	for _, item := range items {
+		ref, ok := dependency(item)
+		if !ok {
+			diags = append(diags, &hcl.Diagnostic{
+				Severity: hcl.DiagError,
+				Summary:  "Invalid dependency",
+				Detail: "An item of depends_on is the address of a resource or data block, or of one " +
+					"instance, without quotes and without an attribute: veth_pair.uplink, " +
+					"data.host.this, bridge.lan[each.key].",
+				Subject: item.Range().Ptr(),
+				Context: attr.Range.Ptr(),
+			})
+			continue
+		}
+		refs = append(refs, ref)
+	}
+	return refs, diags
+}
+
+// dependency reads one item. In JSON the item is a string that holds the address itself.
+func dependency(item hcl.Expression) (Reference, bool) {
+	expr, ok := item.(hclsyntax.Expression)
+	if !ok {
+		expr = jsonAddress(item)
+	}
+	traversal, key := expr, hclsyntax.Expression(nil)
+	if index, ok := expr.(*hclsyntax.IndexExpr); ok {
+		traversal, key = index.Collection, index.Key
+	}
+	t, ok := traversal.(*hclsyntax.ScopeTraversalExpr)
+	if !ok {
+		return Reference{}, false
+	}
+	ref := nativeReferences(expr)[0]
+	steps := len(t.Traversal)
+	if key == nil && ref.Key != nil {
+		steps-- // a literal index is a step of the traversal
+	}
+	whole := 2
+	if t.Traversal.RootName() == "data" {
+		whole = 3
+	}
+	return ref, ref.Subject.Kind == ResourceSubject && steps == whole
+}
+
+// jsonAddress parses the expression that a JSON string holds, or gives nil.
+func jsonAddress(item hcl.Expression) hclsyntax.Expression {
+	template, ok := jsonTemplate(item).(*hclsyntax.TemplateExpr)
+	if !ok || !template.IsStringLiteral() {
+		return nil
+	}
+	text, diags := template.Value(nil)
+	if diags.HasErrors() {
+		return nil
+	}
+	rng := item.Range()
+	start := rng.Start
+	start.Byte++
+	start.Column++
+	expr, diags := hclsyntax.ParseExpression([]byte(text.AsString()), rng.Filename, start)
+	if diags.HasErrors() {
+		return nil
+	}
+	return expr
+}

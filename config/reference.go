@@ -1,0 +1,129 @@
+package config
+
+import (
+	"github.com/hashicorp/hcl/v2"
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/diyform/diyform/internal/addr"
+)
+
+// Reference is one place where an expression uses a value from outside of it.
+type Reference struct {
+	Subject Subject
+
+	// Key tells which instance of a resource is meant: `each.key` for
+	// `network_namespace.h[each.key].name`. It is nil where the whole block is meant, and
+	// where only the expression around it could tell, as in a for expression over h[k].
+	Key hcl.Expression
+
+	Range     hcl.Range     // the subject alone, without key and attributes
+	Traversal hcl.Traversal // what was written, as far as it is names and literal indexes
+}
+
+// Subject is what a reference refers to. Subjects are comparable, so they serve as map keys.
+type Subject struct {
+	Kind     SubjectKind
+	Resource addr.Resource // of a ResourceSubject
+	Name     string        // of the others: host for var.host, key for each.key
+}
+
+// SubjectKind is the kind of thing that a reference refers to.
+type SubjectKind uint8
+
+const (
+	InvalidSubject  SubjectKind = iota // none: CheckReference says what is wrong
+	VariableSubject                    // var.NAME
+	LocalSubject                       // local.NAME
+	ResourceSubject                    // TYPE.NAME and data.TYPE.NAME
+	EachSubject                        // each.key, each.value
+	CountSubject                       // count.index
+	PathSubject                        // path.module, path.root, path.cwd
+)
+
+// kindsByRoot are the roots that mean something else than a managed resource's type.
+var kindsByRoot = map[string]SubjectKind{
+	"var":    VariableSubject,
+	"local":  LocalSubject,
+	"data":   ResourceSubject,
+	"each":   EachSubject,
+	"count":  CountSubject,
+	"path":   PathSubject,
+	"module": InvalidSubject,
+	"self":   InvalidSubject,
+}
+
+// String gives the form that users write.
+func (s Subject) String() string {
+	switch s.Kind {
+	case VariableSubject:
+		return "var." + s.Name
+	case LocalSubject:
+		return "local." + s.Name
+	case ResourceSubject:
+		return s.Resource.String()
+	case EachSubject:
+		return "each." + s.Name
+	case CountSubject:
+		return "count." + s.Name
+	case PathSubject:
+		return "path." + s.Name
+	}
+	return "(invalid reference)"
+}
+
+// newReference reads what a traversal refers to. key is the expression of an index that
+// follows the traversal, or nil.
+func newReference(traversal hcl.Traversal, key hcl.Expression) Reference {
+	ref := Reference{Traversal: traversal, Range: traversal.SourceRange()}
+	names := leadingNames(traversal)
+	kind, special := kindsByRoot[names[0]]
+	need := 2
+	switch {
+	case !special:
+		kind = ResourceSubject
+	case kind == ResourceSubject:
+		need = 3
+	}
+	if kind == InvalidSubject || len(names) < need {
+		return ref
+	}
+	ref.Range = traversal[:need].SourceRange()
+	if kind != ResourceSubject {
+		ref.Subject = Subject{Kind: kind, Name: names[1]}
+		return ref
+	}
+	res := addr.Resource{Type: names[need-2], Name: names[need-1]}
+	if need == 3 {
+		res.Mode = addr.Data
+	}
+	ref.Subject = Subject{Kind: ResourceSubject, Resource: res}
+	ref.Key = instanceKey(traversal[need:], key)
+	return ref
+}
+
+// leadingNames gives the root's name and those of the attributes right after it, at most
+// three.
+func leadingNames(traversal hcl.Traversal) []string {
+	names := []string{traversal.RootName()}
+	for _, step := range traversal[1:min(3, len(traversal))] {
+		attr, ok := step.(hcl.TraverseAttr)
+		if !ok {
+			break
+		}
+		names = append(names, attr.Name)
+	}
+	return names
+}
+
+// instanceKey gives the index that stands right after a resource's name: a literal one is
+// part of the traversal, any other follows it.
+func instanceKey(rest hcl.Traversal, following hcl.Expression) hcl.Expression {
+	if len(rest) == 0 {
+		return following
+	}
+	index, ok := rest[0].(hcl.TraverseIndex)
+	if !ok || !index.Key.Type().IsPrimitiveType() || index.Key.Type() == cty.Bool {
+		return nil
+	}
+	return hcl.StaticExpr(index.Key, index.SrcRange)
+}

@@ -1,0 +1,110 @@
+package config
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+
+	"github.com/diyform/diyform/internal/addr"
+)
+
+// metaSchema is what every resource and data block may hold besides its type's arguments.
+var metaSchema = &hcl.BodySchema{Attributes: []hcl.AttributeSchema{
+	{Name: "count"}, {Name: "for_each"}, {Name: "depends_on"},
+}}
+
+// reservedTypes begin references to something else, so nothing could refer to such a resource.
+var reservedTypes = []string{"count", "data", "each", "local", "module", "path", "self", "var"}
+
+func (c *Config) addResource(block *hcl.Block) hcl.Diagnostics {
+	r, diags := decodeResource(block)
+	if first, ok := c.Resources[r.Addr]; ok {
+		return append(diags, duplicate(block.Type+" block", r.Addr.String(), r.DeclRange, first.DeclRange))
+	}
+	c.Resources[r.Addr] = r
+	return diags
+}
+
+func decodeResource(block *hcl.Block) (*Resource, hcl.Diagnostics) {
+	r := &Resource{
+		Addr:      addr.Resource{Mode: addr.Managed, Type: block.Labels[0], Name: block.Labels[1]},
+		Body:      typeBody{block.Body},
+		DeclRange: block.DefRange,
+		TypeRange: block.LabelRanges[0],
+		NameRange: block.LabelRanges[1],
+	}
+	if block.Type == "data" {
+		r.Addr.Mode = addr.Data
+	}
+	diags := checkName(r.Addr.Type, r.TypeRange)
+	diags = append(diags, checkName(r.Addr.Name, r.NameRange)...)
+	if slices.Contains(reservedTypes, r.Addr.Type) {
+		diags = append(diags, &hcl.Diagnostic{
+			Severity: hcl.DiagError,
+			Summary:  "Reserved resource type name",
+			Detail: fmt.Sprintf("%q cannot be a resource type: references that begin with it mean "+
+				"something else. Reserved are %s.", r.Addr.Type, strings.Join(reservedTypes, ", ")),
+			Subject: r.TypeRange.Ptr(),
+		})
+	}
+	return r, append(diags, r.decodeMeta(block.Body)...)
+}
+
+func (r *Resource) decodeMeta(body hcl.Body) hcl.Diagnostics {
+	content, _, diags := body.PartialContent(metaSchema)
+	if attr, ok := content.Attributes["count"]; ok {
+		r.Count = attr.Expr
+	}
+	if attr, ok := content.Attributes["for_each"]; ok {
+		r.ForEach = attr.Expr
+		if r.Count != nil {
+			diags = append(diags, &hcl.Diagnostic{
+				Severity: hcl.DiagError,
+				Summary:  "Both count and for_each",
+				Detail: fmt.Sprintf("%s has count, at %s, and for_each. Keep the one that tells its "+
+					"instances apart.", r.Addr, content.Attributes["count"].NameRange),
+				Subject: attr.NameRange.Ptr(),
+				Context: r.DeclRange.Ptr(),
+			})
+			r.Count = nil
+		}
+	}
+	dependsOn, more := decodeDependsOn(content.Attributes["depends_on"])
+	r.DependsOn = dependsOn
+	return append(diags, more...)
+}
+
+// typeBody is a block's body without the meta arguments. It is not what PartialContent leaves
+// over, for that would not suggest "count" to who wrote "cuont".
+type typeBody struct{ hcl.Body }
+
+func (b typeBody) Content(schema *hcl.BodySchema) (*hcl.BodyContent, hcl.Diagnostics) {
+	content, diags := b.Body.Content(withMeta(schema))
+	return withoutMeta(content), diags
+}
+
+func (b typeBody) PartialContent(schema *hcl.BodySchema) (*hcl.BodyContent, hcl.Body, hcl.Diagnostics) {
+	content, rest, diags := b.Body.PartialContent(withMeta(schema))
+	return withoutMeta(content), rest, diags
+}
+
+func (b typeBody) JustAttributes() (hcl.Attributes, hcl.Diagnostics) {
+	_, rest, _ := b.Body.PartialContent(metaSchema)
+	return rest.JustAttributes()
+}
+
+func withMeta(schema *hcl.BodySchema) *hcl.BodySchema {
+	return &hcl.BodySchema{
+		Attributes: slices.Concat(schema.Attributes, metaSchema.Attributes),
+		Blocks:     schema.Blocks,
+	}
+}
+
+func withoutMeta(content *hcl.BodyContent) *hcl.BodyContent {
+	for _, a := range metaSchema.Attributes {
+		delete(content.Attributes, a.Name)
+	}
+	return content
+}

@@ -1,0 +1,194 @@
+package config
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+
+	"github.com/diyform/diyform/internal/addr"
+)
+
+// Scope is where an expression stands, as far as that decides what it can refer to. The zero
+// Scope is that of outputs, locals, count and for_each.
+type Scope struct {
+	Each  bool      // each.key and each.value exist
+	Count bool      // count.index exists
+	Data  *Resource // the data block of the check around it, or nil
+}
+
+// Scope gives the scope of the block's arguments.
+func (r *Resource) Scope() Scope {
+	return Scope{Each: r.ForEach != nil, Count: r.Count != nil}
+}
+
+// Scope gives the scope of the check's asserts.
+func (k *Check) Scope() Scope { return Scope{Data: k.Data} }
+
+// CheckReference says what is wrong with a reference at a place: a form that means nothing,
+// a name that is not declared, or one that does not exist there.
+func (c *Config) CheckReference(ref Reference, at Scope) hcl.Diagnostics {
+	s := ref.Subject
+	switch s.Kind {
+	case VariableSubject:
+		if _, ok := c.Variables[s.Name]; !ok {
+			return undeclared(ref, "variable", s.Name, keysOf(c.Variables),
+				fmt.Sprintf(" Declare it with: variable %q {}", s.Name))
+		}
+	case LocalSubject:
+		if _, ok := c.Locals[s.Name]; !ok {
+			return undeclared(ref, "local value", s.Name, keysOf(c.Locals), " Declare it in a locals block.")
+		}
+	case ResourceSubject:
+		return c.checkResourceReference(ref, at)
+	case EachSubject:
+		return checkFixed(ref, "each", []string{"key", "value"}, at.Each, "for_each")
+	case CountSubject:
+		return checkFixed(ref, "count", []string{"index"}, at.Count, "count")
+	case PathSubject:
+		return checkFixed(ref, "path", []string{"cwd", "module", "root"}, true, "")
+	default:
+		return hcl.Diagnostics{c.invalidReference(ref)}
+	}
+	return nil
+}
+
+// CheckReferences checks several references at one place.
+func (c *Config) CheckReferences(refs []Reference, at Scope) hcl.Diagnostics {
+	var diags hcl.Diagnostics
+	for _, ref := range refs {
+		diags = append(diags, c.CheckReference(ref, at)...)
+	}
+	return diags
+}
+
+func (c *Config) checkResourceReference(ref Reference, at Scope) hcl.Diagnostics {
+	res := ref.Subject.Resource
+	if _, ok := c.Resources[res]; ok {
+		return nil
+	}
+	if at.Data != nil && at.Data.Addr == res {
+		return nil
+	}
+	what := "resource"
+	if res.Mode == addr.Data {
+		what = "data block"
+	}
+	if k := c.checkWithData(res); k != nil {
+		return referenceError(ref, "Reference to data inside a check",
+			fmt.Sprintf("%s is declared inside check %q and is visible there only. Declare it outside "+
+				"to use it elsewhere.", res, k.Name))
+	}
+	if at.Data != nil && at.Data.Addr.Type == res.Type && res.Mode == addr.Data {
+		return undeclared(ref, what, res.String(), []string{at.Data.Addr.String()}, "")
+	}
+	return undeclared(ref, what, res.String(), c.resourceNames(res), "")
+}
+
+// checkWithData gives the check whose data block has address res, or nil.
+func (c *Config) checkWithData(res addr.Resource) *Check {
+	for _, name := range keysOf(c.Checks) {
+		if k := c.Checks[name]; k.Data != nil && k.Data.Addr == res {
+			return k
+		}
+	}
+	return nil
+}
+
+// resourceNames lists the addresses that want could have been meant to be: those of its own
+// type where there are any, else all of its mode.
+func (c *Config) resourceNames(want addr.Resource) []string {
+	var sameType, sameMode []string
+	for a := range c.Resources {
+		if a.Mode != want.Mode {
+			continue
+		}
+		sameMode = append(sameMode, a.String())
+		if a.Type == want.Type {
+			sameType = append(sameType, a.String())
+		}
+	}
+	if len(sameType) > 0 {
+		return sameType
+	}
+	return sameMode
+}
+
+// checkFixed checks a reference to a root whose names are fixed. With exists false the root
+// has no value at that place because the block has no argument of name argument.
+func checkFixed(ref Reference, root string, names []string, exists bool, argument string) hcl.Diagnostics {
+	if !slices.Contains(names, ref.Subject.Name) {
+		return undeclared(ref, "attribute of "+root, ref.Subject.Name, slices.Clone(names),
+			fmt.Sprintf(" There is %s.%s.", root, strings.Join(names, ", "+root+".")))
+	}
+	if !exists {
+		return referenceError(ref, "Reference without a value here",
+			fmt.Sprintf("%s has a value only in the arguments of a resource or data block with %s.",
+				ref.Subject, argument))
+	}
+	return nil
+}
+
+func undeclared(ref Reference, what, name string, known []string, hint string) hcl.Diagnostics {
+	if s := suggest(name, known); s != "" {
+		hint = s
+	}
+	return referenceError(ref, "Reference to undeclared "+what,
+		fmt.Sprintf("There is no %s %s in this configuration.%s", what, name, hint))
+}
+
+func referenceError(ref Reference, summary, detail string) hcl.Diagnostics {
+	return hcl.Diagnostics{{
+		Severity: hcl.DiagError,
+		Summary:  summary,
+		Detail:   detail,
+		Subject:  ref.Range.Ptr(),
+		Context:  ref.Traversal.SourceRange().Ptr(),
+	}}
+}
+
+// invalidReference explains a form that means nothing.
+func (c *Config) invalidReference(ref Reference) *hcl.Diagnostic {
+	root := ref.Traversal.RootName()
+	detail := ""
+	switch root {
+	case "var", "local", "each", "count", "path":
+		detail = fmt.Sprintf("%q alone is not a value. Write a name after it, as in %s.", root,
+			map[string]string{"var": "var.subnet", "local": "local.hosts", "each": "each.key",
+				"count": "count.index", "path": "path.module"}[root])
+	case "data":
+		detail = "A reference to data needs a type and a name, as in data.default_route.wan."
+	case "module", "self":
+		detail = fmt.Sprintf("%q refers to nothing in diyform.", root)
+	default:
+		detail = fmt.Sprintf("%q is not a value by itself. A resource is referred to by type and name, "+
+			"as in veth_pair.uplink; a string is written in quotes.", root)
+		known := append(keysOf(kindsByRoot), c.types()...)
+		if len(ref.Traversal) == 1 {
+			if s := suggest(root, known); s != "" {
+				detail += s
+			}
+		}
+	}
+	return referenceError(ref, "Invalid reference", detail)[0]
+}
+
+// types lists the resource types that are declared, each once.
+func (c *Config) types() []string {
+	seen := map[string]bool{}
+	for a := range c.Resources {
+		seen[a.Type] = a.Mode == addr.Managed || seen[a.Type]
+	}
+	return keysOf(seen)
+}
+
+// keysOf lists the keys of m in order.
+func keysOf[V any](m map[string]V) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}

@@ -1,0 +1,195 @@
+package config
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/diyform/diyform/internal/marks"
+)
+
+const environPrefix = "DIYFORM_VAR_"
+
+// ValueSources says where variables get their values from, weakest first: the environment,
+// the variable files of Dir, the command line.
+type ValueSources struct {
+	Environ []string // as os.Environ gives it
+	Dir     string   // the folder of diyform.vars.hcl and *.auto.vars.hcl; Args' files are relative to it
+	Args    []VarArg // in the order of the command line
+
+	// Ask gets the value of a required variable from the user; false means that there is
+	// none. It may be nil.
+	Ask func(*Variable) (string, bool)
+}
+
+// VarArg is one -var or -var-file of the command line.
+type VarArg struct {
+	File bool   // -var-file
+	Text string // NAME=VALUE, or the file's path
+}
+
+// input is a value as a source gave it.
+type input struct {
+	value cty.Value
+	from  string     // names the source, for diagnostics
+	rng   *hcl.Range // where the value stands, or nil
+}
+
+// Values gives every declared variable its value: converted to its type, with its
+// validations held, marked when sensitive. The values are usable only without errors. Files
+// that were read are added to c.Files.
+func (c *Config) Values(src ValueSources) (map[string]cty.Value, hcl.Diagnostics) {
+	inputs := map[string]input{}
+	diags := c.environInputs(src.Environ, inputs)
+	diags = append(diags, c.folderInputs(src.Dir, inputs)...)
+	for _, arg := range src.Args {
+		if arg.File {
+			diags = append(diags, c.fileInputs(joinPath(src.Dir, arg.Text), inputs)...)
+		} else {
+			diags = append(diags, c.argInput(arg.Text, inputs)...)
+		}
+	}
+	values := map[string]cty.Value{}
+	for _, name := range keysOf(c.Variables) {
+		v := c.Variables[name]
+		in, ok := inputs[name]
+		if !ok && v.Required() && src.Ask != nil && !diags.HasErrors() {
+			if text, answered := src.Ask(v); answered {
+				var more hcl.Diagnostics
+				in, more = c.parseInput(v, text, "the answer")
+				diags, ok = append(diags, more...), true
+			}
+		}
+		val, more := v.finish(in, ok)
+		diags = append(diags, more...)
+		values[name] = val
+	}
+	if diags.HasErrors() {
+		return values, diags
+	}
+	functions := Functions(src.Dir)
+	for _, name := range keysOf(c.Variables) {
+		diags = append(diags, c.Variables[name].validate(values[name], functions)...)
+	}
+	return values, diags
+}
+
+// environInputs takes DIYFORM_VAR_name for every declared variable. Others are left alone:
+// the environment serves more than one configuration.
+func (c *Config) environInputs(environ []string, inputs map[string]input) hcl.Diagnostics {
+	var diags hcl.Diagnostics
+	for _, line := range environ {
+		assign, ok := strings.CutPrefix(line, environPrefix)
+		if !ok {
+			continue
+		}
+		name, text, _ := strings.Cut(assign, "=")
+		if v, ok := c.Variables[name]; ok {
+			in, more := c.parseInput(v, text, "the environment variable "+environPrefix+name)
+			inputs[name], diags = in, append(diags, more...)
+		}
+	}
+	return diags
+}
+
+// argInput takes the NAME=VALUE of a -var.
+func (c *Config) argInput(text string, inputs map[string]input) hcl.Diagnostics {
+	name, value, ok := strings.Cut(text, "=")
+	name = strings.TrimSpace(name)
+	if !ok {
+		return hcl.Diagnostics{{
+			Severity: hcl.DiagError,
+			Summary:  "Invalid -var option",
+			Detail:   fmt.Sprintf("-var %q has no value. Write it as -var 'NAME=VALUE'.", text),
+		}}
+	}
+	v, ok := c.Variables[name]
+	if !ok {
+		return hcl.Diagnostics{{
+			Severity: hcl.DiagError,
+			Summary:  "Value for undeclared variable",
+			Detail: fmt.Sprintf("-var sets %q, which the configuration does not declare.%s", name,
+				suggest(name, keysOf(c.Variables))),
+		}}
+	}
+	in, diags := c.parseInput(v, value, "-var "+name)
+	inputs[name] = in
+	return diags
+}
+
+// parseInput reads a text as a value of v: literally where v's type is a primitive one, else
+// as an expression without references.
+func (c *Config) parseInput(v *Variable, text, from string) (input, hcl.Diagnostics) {
+	in := input{value: cty.DynamicVal, from: from}
+	if v.literal {
+		in.value = cty.StringVal(text)
+		return in, nil
+	}
+	filename := fmt.Sprintf("<value of var.%s>", v.Name)
+	src := []byte(text)
+	c.Files[filename] = &hcl.File{Bytes: src}
+	expr, diags := hclsyntax.ParseExpression(src, filename, hcl.InitialPos)
+	if diags.HasErrors() {
+		return in, diags
+	}
+	val, more := expr.Value(nil)
+	diags = append(diags, more...)
+	if !diags.HasErrors() {
+		in.value = val
+	}
+	in.rng = expr.Range().Ptr()
+	return in, diags
+}
+
+// finish makes the variable's value out of what was given, if anything was.
+func (v *Variable) finish(in input, given bool) (cty.Value, hcl.Diagnostics) {
+	if !given && v.Required() {
+		return cty.UnknownVal(v.Type), hcl.Diagnostics{{
+			Severity: hcl.DiagError,
+			Summary:  "No value for required variable",
+			Detail: fmt.Sprintf("Variable %q has no default and was not set. Set it with -var '%s=VALUE', "+
+				"in diyform.vars.hcl, or by the environment variable %s%s.", v.Name, v.Name, environPrefix, v.Name),
+			Subject: v.DeclRange.Ptr(),
+		}}
+	}
+	val := v.Default
+	if given {
+		converted, err := v.convert(in.value)
+		if err != nil {
+			return cty.UnknownVal(v.Type), hcl.Diagnostics{v.invalid(in, err.Error())}
+		}
+		val = converted
+	}
+	if val.IsNull() && !v.Nullable {
+		if v.Required() {
+			return val, hcl.Diagnostics{v.invalid(in, "null is not allowed, since nullable is false")}
+		}
+		val = v.Default
+	}
+	if v.Sensitive {
+		val = val.Mark(marks.Sensitive)
+	}
+	return val, nil
+}
+
+func (v *Variable) invalid(in input, reason string) *hcl.Diagnostic {
+	subject := in.rng
+	if subject == nil {
+		subject = v.DeclRange.Ptr()
+	}
+	return &hcl.Diagnostic{
+		Severity: hcl.DiagError,
+		Summary:  "Invalid value for variable",
+		Detail: fmt.Sprintf("%s does not fit variable %q, declared at %s: %s.",
+			sentence(in.from), v.Name, v.DeclRange, reason),
+		Subject: subject,
+	}
+}
+
+// sentence gives s with a capital at its beginning.
+func sentence(s string) string {
+	return strings.ToUpper(s[:1]) + s[1:]
+}

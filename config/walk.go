@@ -1,0 +1,168 @@
+package config
+
+import (
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hcldec"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/zclconf/go-cty/cty"
+)
+
+// References gives what an expression refers to, in the order of the source, wrong forms
+// included. The names that for expressions bind are no references.
+func References(expr hcl.Expression) []Reference {
+	if expr == nil {
+		return nil
+	}
+	if native, ok := expr.(hclsyntax.Expression); ok {
+		return nativeReferences(native)
+	}
+	return jsonReferences(expr)
+}
+
+// BodyReferences gives what the arguments of a body refer to, as far as spec knows them. A
+// block's spec is that of its resource type.
+func BodyReferences(body hcl.Body, spec hcldec.Spec) []Reference {
+	// What does not fit the schema is said when the body is decoded.
+	content, _, _ := body.PartialContent(hcldec.ImpliedSchema(spec))
+	var refs []Reference
+	for _, attr := range inOrder(content.Attributes) {
+		refs = append(refs, References(attr.Expr)...)
+	}
+	nested := hcldec.ChildBlockTypes(spec)
+	for _, block := range content.Blocks {
+		if spec, ok := nested[block.Type]; ok {
+			refs = append(refs, BodyReferences(block.Body, spec)...)
+		}
+	}
+	return refs
+}
+
+func nativeReferences(expr hclsyntax.Expression) []Reference {
+	w := &referenceWalker{keys: map[*hclsyntax.ScopeTraversalExpr]hclsyntax.Expression{}}
+	// The walker returns no diagnostics.
+	_ = hclsyntax.Walk(expr, w)
+	return w.refs
+}
+
+// referenceWalker collects references from the syntax tree. It meets an index before the
+// traversal that is indexed, and a scope before the expressions in it.
+type referenceWalker struct {
+	refs   []Reference
+	keys   map[*hclsyntax.ScopeTraversalExpr]hclsyntax.Expression
+	scopes []map[string]struct{}
+}
+
+func (w *referenceWalker) Enter(node hclsyntax.Node) hcl.Diagnostics {
+	switch n := node.(type) {
+	case hclsyntax.ChildScope:
+		w.scopes = append(w.scopes, n.LocalNames)
+	case *hclsyntax.IndexExpr:
+		if t, ok := unwrapParentheses(n.Collection).(*hclsyntax.ScopeTraversalExpr); ok {
+			w.keys[t] = n.Key
+		}
+	case *hclsyntax.ScopeTraversalExpr:
+		if !w.isLocal(n.Traversal.RootName()) {
+			w.refs = append(w.refs, newReference(n.Traversal, w.keyOf(n)))
+		}
+	}
+	return nil
+}
+
+func (w *referenceWalker) Exit(node hclsyntax.Node) hcl.Diagnostics {
+	if _, ok := node.(hclsyntax.ChildScope); ok {
+		w.scopes = w.scopes[:len(w.scopes)-1]
+	}
+	return nil
+}
+
+func (w *referenceWalker) isLocal(name string) bool {
+	for _, names := range w.scopes {
+		if _, ok := names[name]; ok {
+			return true
+		}
+	}
+	return false
+}
+
+// keyOf gives the index expression that follows t, unless it needs a name that only the
+// expression around it binds: then nobody else could evaluate it.
+func (w *referenceWalker) keyOf(t *hclsyntax.ScopeTraversalExpr) hcl.Expression {
+	key, ok := w.keys[t]
+	if !ok || usesSplatItem(key) {
+		return nil
+	}
+	for _, v := range key.Variables() {
+		if w.isLocal(v.RootName()) {
+			return nil
+		}
+	}
+	return key
+}
+
+// usesSplatItem reports whether key speaks of the item of a splat expression around it.
+func usesSplatItem(key hclsyntax.Expression) bool {
+	own := map[*hclsyntax.AnonSymbolExpr]bool{}
+	uses := false
+	_ = hclsyntax.VisitAll(key, func(node hclsyntax.Node) hcl.Diagnostics {
+		switch n := node.(type) {
+		case *hclsyntax.SplatExpr:
+			own[n.Item] = true
+		case *hclsyntax.AnonSymbolExpr:
+			uses = uses || !own[n]
+		}
+		return nil
+	})
+	return uses
+}
+
+func unwrapParentheses(expr hclsyntax.Expression) hclsyntax.Expression {
+	for {
+		p, ok := expr.(*hclsyntax.ParenthesesExpr)
+		if !ok {
+			return expr
+		}
+		expr = p.Expression
+	}
+}
+
+// jsonReferences descends a JSON value to its strings and reads each as the template that it
+// is, since the JSON expression itself tells variables but no index expressions.
+func jsonReferences(expr hcl.Expression) []Reference {
+	var refs []Reference
+	if items, diags := hcl.ExprList(expr); !diags.HasErrors() {
+		for _, item := range items {
+			refs = append(refs, References(item)...)
+		}
+		return refs
+	}
+	if pairs, diags := hcl.ExprMap(expr); !diags.HasErrors() {
+		for _, pair := range pairs {
+			refs = append(refs, References(pair.Key)...)
+			refs = append(refs, References(pair.Value)...)
+		}
+		return refs
+	}
+	if template := jsonTemplate(expr); template != nil {
+		return nativeReferences(template)
+	}
+	return nil
+}
+
+// jsonTemplate parses a JSON string as a template, as its evaluation does. It is nil for
+// other values, and for a string that is no template, which evaluation reports.
+func jsonTemplate(expr hcl.Expression) hclsyntax.Expression {
+	// Without a context a JSON string is taken literally.
+	val, diags := expr.Value(nil)
+	if diags.HasErrors() || val.IsNull() || !val.Type().Equals(cty.String) {
+		return nil
+	}
+	rng := expr.Range()
+	start := rng.Start
+	start.Byte++
+	start.Column++
+	template, diags := hclsyntax.ParseTemplate([]byte(val.AsString()), rng.Filename, start)
+	if diags.HasErrors() {
+		return nil
+	}
+	return template
+}

@@ -1,0 +1,74 @@
+// Package diag makes the errors and warnings that people read. A diagnostic is an
+// hcl.Diagnostic: a summary without names, a detail that says what, why and what to do,
+// and the place in the configuration. Providers, which know no configuration, return a
+// Problem; the engine adds the place.
+package diag
+
+import (
+	"errors"
+
+	"github.com/hashicorp/hcl/v2"
+)
+
+// Problem is an error for people that has no place in the configuration yet.
+type Problem struct {
+	Summary   string // without names: "The link is not ours"
+	Detail    string // what, why, what to do
+	Attribute string // path of the attribute at fault, "peer.name"; "" for the whole resource
+	Err       error  // what the kernel or a library said, or nil; Detail already tells it
+}
+
+func (p *Problem) Error() string {
+	if p.Detail == "" {
+		return p.Summary
+	}
+	return p.Summary + ": " + p.Detail
+}
+
+func (p *Problem) Unwrap() error { return p.Err }
+
+// Error is one error diagnostic about the place subject, which may be nil.
+func Error(subject *hcl.Range, summary, detail string) *hcl.Diagnostic {
+	return &hcl.Diagnostic{Severity: hcl.DiagError, Summary: summary, Detail: detail, Subject: subject}
+}
+
+// Warning is one warning diagnostic about the place subject, which may be nil.
+func Warning(subject *hcl.Range, summary, detail string) *hcl.Diagnostic {
+	return &hcl.Diagnostic{Severity: hcl.DiagWarning, Summary: summary, Detail: detail, Subject: subject}
+}
+
+// FromError turns err into diagnostics: a Problem keeps its texts, diagnostics stay as they
+// are, joined errors become one each, and any other error gets the given summary.
+func FromError(err error, summary string, subject *hcl.Range) hcl.Diagnostics {
+	if err == nil {
+		return nil
+	}
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		var out hcl.Diagnostics
+		for _, e := range joined.Unwrap() {
+			out = append(out, FromError(e, summary, subject)...)
+		}
+		return out
+	}
+	var diags hcl.Diagnostics
+	if errors.As(err, &diags) {
+		return diags
+	}
+	var p *Problem
+	if errors.As(err, &p) {
+		return hcl.Diagnostics{Error(subject, p.Summary, p.Detail)}
+	}
+	return hcl.Diagnostics{Error(subject, summary, Sentence(err.Error()))}
+}
+
+// Sentence gives s a final full stop, unless it ends in a mark already.
+func Sentence(s string) string {
+	if s == "" {
+		return s
+	}
+	switch s[len(s)-1] {
+	case '.', '!', '?', '\n':
+		return s
+	}
+	return s + "."
+}

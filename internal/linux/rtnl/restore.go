@@ -1,0 +1,117 @@
+package rtnl
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+
+	"golang.org/x/sys/unix"
+)
+
+// routeRequestFlags are the flags of a route that may be asked for; the others tell the
+// state of its links, and the kernel refuses them (fib_create_info, ip6_route_info_create).
+const routeRequestFlags = unix.RTNH_F_ONLINK | unix.RTNH_F_PERVASIVE
+
+// Restore adds a route that Routes gave, with all of its attributes, on another link: its
+// own link's index (from) becomes to wherever it occurs. EEXIST says that it is there.
+func (r *Route) Restore(from, to int) (*Request, error) {
+	raw, err := restorable(r.Raw, from, to)
+	if err != nil {
+		return nil, fmt.Errorf("rebuild route to %v: %w", r.Destination, err)
+	}
+	// NLM_F_APPEND keeps the order of IPv4 routes that differ in nothing but their next
+	// hop, and lets IPv6 next hops of one route come one by one.
+	return &Request{
+		typ: unix.RTM_NEWROUTE, flags: unix.NLM_F_CREATE | unix.NLM_F_APPEND, body: raw,
+		op: "restore route to", object: r.Destination.String(),
+	}, nil
+}
+
+// Withdraw deletes exactly the route that Routes gave.
+func (r *Route) Withdraw() *Request {
+	d := *r
+	req := d.request(unix.RTM_DELROUTE, 0, "delete route to")
+	return req
+}
+
+func restorable(raw []byte, from, to int) ([]byte, error) {
+	if len(raw) < unix.SizeofRtMsg {
+		return nil, errShort
+	}
+	e := encoder{bytes.Clone(raw[:unix.SizeofRtMsg])}
+	clearStateFlags(e.b[rtmFlags:])
+	byObject := false // a nexthop object excludes the next hop's own attributes
+	err := walkAttrs(raw[unix.SizeofRtMsg:], func(typ uint16, _ []byte) error {
+		byObject = byObject || typ == unix.RTA_NH_ID
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	err = walkAttrs(raw[unix.SizeofRtMsg:], func(typ uint16, v []byte) error {
+		return restoreAttr(&e, typ, v, byObject, from, to)
+	})
+	return e.b, err
+}
+
+func restoreAttr(e *encoder, typ uint16, v []byte, byObject bool, from, to int) error {
+	switch typ {
+	case unix.RTA_OIF, unix.RTA_MULTIPATH, unix.RTA_GATEWAY, unix.RTA_VIA:
+		if byObject {
+			return nil
+		}
+	}
+	switch typ {
+	case unix.RTA_OIF:
+		index, err := getU32(v)
+		if int(index) == from {
+			index = uint32(to)
+		}
+		e.attrU32(typ, index)
+		return err
+	case unix.RTA_MULTIPATH:
+		hops := bytes.Clone(v)
+		if err := moveNextHops(hops, from, to); err != nil {
+			return err
+		}
+		e.attr(typ, hops)
+	case unix.RTA_CACHEINFO:
+		return restoreLifetime(e, v)
+	default:
+		e.attr(typ, v)
+	}
+	return nil
+}
+
+// restoreLifetime turns what is left of a route's life, which struct rta_cacheinfo tells
+// in hundredths of a second (USER_HZ), into RTA_EXPIRES, which asks for it in seconds.
+func restoreLifetime(e *encoder, v []byte) error {
+	const expiresAt = 8
+	if len(v) < expiresAt+4 {
+		return errShort
+	}
+	if left := int32(binary.NativeEndian.Uint32(v[expiresAt:])); left > 0 {
+		e.attrU32(unix.RTA_EXPIRES, uint32(left+99)/100)
+	}
+	return nil
+}
+
+// moveNextHops rewrites a list of struct rtnexthop in place.
+func moveNextHops(b []byte, from, to int) error {
+	for len(b) >= unix.SizeofRtNexthop {
+		n := int(binary.NativeEndian.Uint16(b))
+		if n < unix.SizeofRtNexthop || n > len(b) {
+			return errShort
+		}
+		b[2] &= routeRequestFlags
+		if int(binary.NativeEndian.Uint32(b[4:])) == from {
+			binary.NativeEndian.PutUint32(b[4:], uint32(to))
+		}
+		b = b[min(align4(n), len(b)):]
+	}
+	return nil
+}
+
+func clearStateFlags(b []byte) {
+	binary.NativeEndian.PutUint32(b, binary.NativeEndian.Uint32(b)&routeRequestFlags)
+}

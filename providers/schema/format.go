@@ -1,0 +1,261 @@
+package schema
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/diyform/diyform/internal/diag"
+)
+
+// A format checks a string and gives the one way to write what it means, which is how the
+// kernel's value will read.
+type format struct {
+	doc   string
+	canon func(string) (string, error)
+}
+
+// formats are the values of the format tag.
+var formats = map[string]format{
+	"address":     {"an IP address with a prefix length, as 10.0.0.1/24", canonAddress},
+	"prefix":      {"a network, as 10.0.0.0/24", canonPrefix},
+	"destination": {`a network, as 10.0.0.0/24, or "default"`, canonDestination},
+	"ip":          {"an IP address, as 10.0.0.1", canonIP},
+	"mac":         {"an Ethernet address, as 02:00:5e:10:00:01", canonMAC},
+	"interface":   {"the name of a network interface", canonInterface},
+	"namespace":   {"the name of a network namespace", canonNamespace},
+	"path":        {"an absolute path", canonPath},
+}
+
+// FormatDoc says in words what the format asks for.
+func FormatDoc(name string) string { return formats[name].doc }
+
+func canonAddress(s string) (string, error) {
+	if !strings.Contains(s, "/") {
+		return "", errors.New("the prefix length is missing: write it as in 10.0.0.1/24")
+	}
+	p, err := netip.ParsePrefix(s)
+	if err != nil {
+		return "", plainPrefixError(s)
+	}
+	return p.String(), nil
+}
+
+func canonPrefix(s string) (string, error) {
+	p, err := netip.ParsePrefix(s)
+	if err != nil {
+		return "", plainPrefixError(s)
+	}
+	if p.Masked() != p {
+		return "", fmt.Errorf("bits are set beyond the prefix length: the network is %s", p.Masked())
+	}
+	return p.String(), nil
+}
+
+func canonDestination(s string) (string, error) {
+	if s == "default" {
+		return s, nil
+	}
+	if p, err := netip.ParsePrefix(s); err == nil && p.Bits() == 0 {
+		return "", fmt.Errorf(`write the default route as "default" (with family for IPv6), not %s`, s)
+	}
+	return canonPrefix(s)
+}
+
+func plainPrefixError(s string) error {
+	ip, bits, ok := strings.Cut(s, "/")
+	if !ok {
+		return errors.New("the prefix length is missing: write it as in 10.0.0.0/24")
+	}
+	if a, err := netip.ParseAddr(ip); err != nil {
+		return fmt.Errorf("%q is not an IP address", ip)
+	} else if a.Zone() != "" {
+		return errors.New("a zone cannot stand in an address with a prefix length")
+	}
+	return fmt.Errorf("%q is not a prefix length for %s", bits, ip)
+}
+
+func canonIP(s string) (string, error) {
+	a, err := netip.ParseAddr(s)
+	if err != nil {
+		return "", fmt.Errorf("%q is not an IP address", s)
+	}
+	return a.String(), nil
+}
+
+func canonMAC(s string) (string, error) {
+	m, err := net.ParseMAC(s)
+	if err != nil || len(m) != 6 {
+		return "", fmt.Errorf("%q is not an Ethernet address: write six bytes, as in 02:00:5e:10:00:01", s)
+	}
+	if m[0]&1 != 0 {
+		return "", fmt.Errorf("%s is a multicast address, which no interface can have", m)
+	}
+	return m.String(), nil
+}
+
+// MaxInterfaceName is the longest interface name in bytes: IFNAMSIZ less the final zero,
+// linux/if.h.
+const MaxInterfaceName = 15
+
+// canonInterface has the rules of dev_valid_name, net/core/dev.c.
+func canonInterface(s string) (string, error) {
+	switch {
+	case s == "":
+		return "", errors.New("an interface name cannot be empty")
+	case len(s) > MaxInterfaceName:
+		return "", fmt.Errorf("%q has %d bytes; the kernel allows %d in an interface name", s, len(s), MaxInterfaceName)
+	case s == "." || s == "..":
+		return "", fmt.Errorf("%q cannot be an interface name", s)
+	case strings.ContainsAny(s, "/: \t\n\v\f\r"):
+		return "", fmt.Errorf("%q has a slash, colon or space, which an interface name cannot have", s)
+	}
+	return s, nil
+}
+
+func canonNamespace(s string) (string, error) {
+	switch {
+	case s == "" || s == "." || s == "..":
+		return "", fmt.Errorf("%q cannot be the name of a network namespace", s)
+	case len(s) > 255:
+		return "", fmt.Errorf("the name has %d bytes; a file name has at most 255", len(s))
+	case strings.ContainsAny(s, "/\x00"):
+		return "", fmt.Errorf("%q has a slash or a zero byte; a namespace's name is a file name in /run/netns", s)
+	}
+	return s, nil
+}
+
+func canonPath(s string) (string, error) {
+	if !strings.HasPrefix(s, "/") || strings.ContainsRune(s, 0) {
+		return "", fmt.Errorf("%q is not an absolute path: it must begin with a slash", s)
+	}
+	return s, nil
+}
+
+// Canonical gives v with every known string in its format's one way of writing, and what is
+// wrong with it: a Problem per attribute.
+func (s *Schema) Canonical(v cty.Value) (cty.Value, []*diag.Problem) {
+	return s.canonical(v, "")
+}
+
+func (s *Schema) canonical(v cty.Value, prefix string) (cty.Value, []*diag.Problem) {
+	if v.IsNull() || !v.IsKnown() {
+		return v, nil
+	}
+	var problems []*diag.Problem
+	m := v.AsValueMap()
+	for _, a := range s.Attributes {
+		e, ok := m[a.Name]
+		if !ok {
+			continue
+		}
+		got, err := a.canonical(e)
+		if err != nil {
+			problems = append(problems, a.invalid(join(prefix, a.Name), err))
+		}
+		m[a.Name] = got
+	}
+	for _, b := range s.Blocks {
+		if e, ok := m[b.Name]; ok {
+			var p []*diag.Problem
+			m[b.Name], p = b.canonicalBlock(e, join(prefix, b.Name))
+			problems = append(problems, p...)
+		}
+	}
+	return cty.ObjectVal(m), problems
+}
+
+func (b *Block) canonicalBlock(v cty.Value, path string) (cty.Value, []*diag.Problem) {
+	if b.Nesting != List {
+		return b.canonical(v, path)
+	}
+	if v.IsNull() || !v.IsKnown() || v.LengthInt() == 0 {
+		return v, nil
+	}
+	var problems []*diag.Problem
+	var elems []cty.Value
+	for i, e := range v.AsValueSlice() {
+		got, p := b.canonical(e, fmt.Sprintf("%s.%d", path, i))
+		elems, problems = append(elems, got), append(problems, p...)
+	}
+	return cty.ListVal(elems), problems
+}
+
+func (a *Attribute) invalid(path string, err error) *diag.Problem {
+	return &diag.Problem{
+		Summary:   "Invalid value for an argument",
+		Detail:    fmt.Sprintf("The argument %q: %s", path, diag.Sentence(err.Error())),
+		Attribute: path,
+		Err:       err,
+	}
+}
+
+func (a *Attribute) canonical(v cty.Value) (cty.Value, error) {
+	if v.IsNull() || !v.IsKnown() {
+		return v, nil
+	}
+	if !a.Type.IsListType() || v.LengthInt() == 0 {
+		return a.canonicalOne(v)
+	}
+	elems := v.AsValueSlice()
+	for i, e := range elems {
+		if e.IsNull() {
+			return v, fmt.Errorf("element %d is null", i)
+		}
+		got, err := a.canonicalOne(e)
+		if err != nil {
+			return v, err
+		}
+		elems[i] = got
+	}
+	return cty.ListVal(elems), nil
+}
+
+func (a *Attribute) canonicalOne(v cty.Value) (cty.Value, error) {
+	if v.IsNull() || !v.IsKnown() {
+		return v, nil
+	}
+	switch v.Type() {
+	case cty.String:
+		return a.canonicalString(v)
+	case cty.Number:
+		return v, a.checkNumber(v)
+	}
+	return v, nil
+}
+
+func (a *Attribute) canonicalString(v cty.Value) (cty.Value, error) {
+	s := v.AsString()
+	if len(a.Enum) > 0 && !slices.Contains(a.Enum, s) {
+		return v, fmt.Errorf("%q is not one of %s", s, strings.Join(a.Enum, ", "))
+	}
+	f, ok := formats[a.Format]
+	if !ok {
+		return v, nil
+	}
+	got, err := f.canon(s)
+	if err != nil || got == s {
+		return v, err
+	}
+	return cty.StringVal(got), nil
+}
+
+func (a *Attribute) checkNumber(v cty.Value) error {
+	f := v.AsBigFloat()
+	if !f.IsInt() {
+		return fmt.Errorf("%s is not a whole number", f.Text('g', -1))
+	}
+	n, _ := f.Int64()
+	switch {
+	case a.Min != nil && n < *a.Min:
+		return fmt.Errorf("%d is less than %d, the least allowed", n, *a.Min)
+	case a.Max != nil && n > *a.Max:
+		return fmt.Errorf("%d is more than %d, the most allowed", n, *a.Max)
+	}
+	return nil
+}

@@ -1,0 +1,170 @@
+package state
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/user"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/diyform/diyform/internal/linux/flock"
+)
+
+// lockPoll is how often a waiter asks again. flock(2) takes no deadline, and a blocking call
+// cannot be ended: Go installs its signal handlers with SA_RESTART.
+const lockPoll = 50 * time.Millisecond
+
+// LockInfo says who holds the lock.
+type LockInfo struct {
+	PID     int       `json:"pid"`
+	User    string    `json:"user"`
+	Command string    `json:"command"`
+	Since   time.Time `json:"since"`
+}
+
+// String describes the holder in words: `"diyform apply", process 71 of root, since 10:04:05`.
+func (i LockInfo) String() string {
+	if i.PID == 0 {
+		return "another process"
+	}
+	var b strings.Builder
+	if i.Command != "" {
+		fmt.Fprintf(&b, "%q, ", i.Command)
+	}
+	fmt.Fprintf(&b, "process %d", i.PID)
+	if i.User != "" {
+		fmt.Fprintf(&b, " of %s", i.User)
+	}
+	if !i.Since.IsZero() {
+		fmt.Fprintf(&b, ", since %s", i.Since.Local().Format(time.DateTime))
+	}
+	return b.String()
+}
+
+// LockedError says that somebody else holds the lock. The Holder is zero in the instant
+// before the holder has written its name.
+type LockedError struct {
+	File   string
+	Holder LockInfo
+}
+
+func (e *LockedError) Error() string {
+	return fmt.Sprintf("the state is locked by %s (%s)", e.Holder, e.File)
+}
+
+// Lock is the right to change the state of one folder.
+type Lock struct {
+	store *Store
+	file  *os.File
+	info  LockInfo
+}
+
+// Lock takes the folder's lock, which the kernel releases if this process dies. While
+// somebody else holds it, Lock waits up to timeout (0: not at all) and then gives a
+// *LockedError; onWait, if not nil, is told of each new holder that is waited for. What info
+// leaves out of PID, User and Since is filled in.
+func (s *Store) Lock(ctx context.Context, info LockInfo, timeout time.Duration, onWait func(holder LockInfo)) (*Lock, error) {
+	if s.lock != nil {
+		return nil, errors.New("lock state: this store holds the lock already, which is a bug")
+	}
+	if err := os.MkdirAll(s.path(privateDir), 0o700); err != nil {
+		return nil, fmt.Errorf("lock state: %w", err)
+	}
+	// The file is never removed: a waiter that had opened the old one and a newcomer that
+	// made a new one would both hold a lock.
+	f, err := os.OpenFile(s.path(lockFile), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("lock state: %w", err)
+	}
+	l := &Lock{store: s, file: f, info: info.filled()}
+	if err := l.acquire(ctx, timeout, onWait); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	s.lock = l
+	return l, nil
+}
+
+func (l *Lock) acquire(ctx context.Context, timeout time.Duration, onWait func(LockInfo)) error {
+	deadline := time.NewTimer(timeout)
+	defer deadline.Stop()
+	poll := time.NewTicker(lockPoll)
+	defer poll.Stop()
+	for waitedFor := -1; ; {
+		err := flock.TryExclusive(l.file)
+		if err == nil {
+			return l.sign()
+		}
+		if !errors.Is(err, flock.ErrHeld) {
+			return err
+		}
+		locked := &LockedError{File: l.file.Name(), Holder: l.holder()}
+		if timeout <= 0 {
+			return locked
+		}
+		if onWait != nil && locked.Holder.PID != waitedFor {
+			onWait(locked.Holder)
+			waitedFor = locked.Holder.PID
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("wait for the lock: %w", errors.Join(context.Cause(ctx), locked))
+		case <-deadline.C:
+			return locked
+		case <-poll.C:
+		}
+	}
+}
+
+// sign writes who holds the lock. The old name is overwritten before the length is set, so
+// that a waiter never reads an empty file.
+func (l *Lock) sign() error {
+	b, err := json.Marshal(l.info)
+	if err != nil {
+		return fmt.Errorf("sign lock: %w", err)
+	}
+	b = append(b, '\n')
+	if _, err := l.file.WriteAt(b, 0); err != nil {
+		return fmt.Errorf("sign lock: %w", err)
+	}
+	if err := l.file.Truncate(int64(len(b))); err != nil {
+		return fmt.Errorf("sign lock: %w", err)
+	}
+	return nil
+}
+
+// holder reads who holds the lock. What cannot be read is left zero: the lock is what counts.
+func (l *Lock) holder() LockInfo {
+	var info LockInfo
+	b, err := io.ReadAll(io.NewSectionReader(l.file, 0, 1<<16))
+	if err != nil || json.Unmarshal(b, &info) != nil {
+		return LockInfo{}
+	}
+	return info
+}
+
+// Unlock lets others change the state.
+func (l *Lock) Unlock() error {
+	l.store.lock = nil
+	return errors.Join(l.file.Truncate(0), l.file.Close())
+}
+
+func (i LockInfo) filled() LockInfo {
+	if i.PID == 0 {
+		i.PID = os.Getpid()
+	}
+	if i.Since.IsZero() {
+		i.Since = time.Now().UTC().Truncate(time.Second)
+	}
+	if i.User == "" {
+		i.User = strconv.Itoa(os.Getuid())
+		if u, err := user.Current(); err == nil {
+			i.User = u.Username
+		}
+	}
+	return i
+}

@@ -1,0 +1,67 @@
+package state
+
+import "fmt"
+
+// migration turns a document of one format into one of the next.
+type migration func(document []byte) ([]byte, error)
+
+// migrations has, for each format but the newest, the step to the next. Format 1 is the first.
+var migrations = map[int]migration{}
+
+// NewerFormatError says that a newer diyform wrote the file.
+type NewerFormatError struct {
+	File          string
+	Format, Known int
+}
+
+func (e *NewerFormatError) Error() string {
+	return fmt.Sprintf("%s has format %d, and this diyform knows formats up to %d: use the version that wrote it, or a newer one", e.File, e.Format, e.Known)
+}
+
+// migrate brings a document to the newest format.
+func migrate(file string, data []byte, newest int, steps map[int]migration) ([]byte, error) {
+	if err := checkText(data); err != nil {
+		return nil, damaged(file, data, documentAdvice, err)
+	}
+	format, err := findFormat(data)
+	if err != nil {
+		return nil, damaged(file, data, documentAdvice, err)
+	}
+	if format > newest {
+		return nil, &NewerFormatError{File: file, Format: format, Known: newest}
+	}
+	for ; format < newest; format++ {
+		step, ok := steps[format]
+		if !ok {
+			return nil, damaged(file, data, documentAdvice, problemAt(0, "format %d never was", format))
+		}
+		if data, err = step(data); err != nil {
+			return nil, fmt.Errorf("migrate %s from format %d: %w", file, format, err)
+		}
+	}
+	return data, nil
+}
+
+// findFormat looks for the format and at nothing else: the other keys depend on it.
+func findFormat(data []byte) (int, error) {
+	format := -1
+	c := newCursor(nil)
+	c.data = data
+	err := c.entries("the state", func(_ int, key string) (err error) {
+		if key != "format" {
+			return c.skip()
+		}
+		if format >= 0 {
+			return nil
+		}
+		format, err = c.int()
+		return err
+	})
+	if format >= 0 {
+		return format, nil // what follows is for the decoder
+	}
+	if err == nil {
+		err = problemAt(0, "the state lacks the key %q", "format")
+	}
+	return 0, err
+}
