@@ -63,7 +63,8 @@ type Proposed[T any] struct {
 	Address addr.Instance
 	Attrs   T
 	Unknown schema.Unknown
-	Vacated map[Place]bool
+	// Vacated are places that the same plan frees before, Promised those that it fills.
+	Vacated, Promised map[Place]bool
 }
 
 // Op is an Operation, typed.
@@ -216,7 +217,7 @@ func (d *definition[T, I, S, K]) check(snap S, p Proposal) error {
 		return nil
 	}
 	attrs, unknown := d.decode(p.Planned)
-	return r.Check(snap, &Proposed[T]{Address: p.Address, Attrs: attrs, Unknown: unknown, Vacated: p.Vacated})
+	return r.Check(snap, &Proposed[T]{Address: p.Address, Attrs: attrs, Unknown: unknown, Vacated: p.Vacated, Promised: p.Promised})
 }
 
 func (d *definition[T, I, S, K]) op(o *Operation) (*Op[T, I], error) {

@@ -98,8 +98,9 @@ type Reading struct {
 type Proposal struct {
 	Address addr.Instance
 	Planned cty.Value // may hold unknown values
-	// Vacated lists the places that the same plan frees before.
-	Vacated map[Place]bool
+	// Vacated lists the places that the same plan frees before, Promised those that it
+	// fills before.
+	Vacated, Promised map[Place]bool
 }
 
 // Action is what an operation does.

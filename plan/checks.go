@@ -1,0 +1,113 @@
+package plan
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hcldec"
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/diyform/diyform/config"
+	"github.com/diyform/diyform/internal/diag"
+)
+
+// CheckResult is what came of a check block.
+type CheckResult struct {
+	Name     string
+	Passed   bool
+	Messages []string // of the assertions that do not hold, or of the data that could not be read
+}
+
+// RunChecks runs every check block against what is there now. What does not hold is a
+// warning: a check tells, it does not stop.
+func (p *Plan) RunChecks(ctx context.Context) hcl.Diagnostics {
+	var diags hcl.Diagnostics
+	p.Checks = nil
+	if p.Input.Mode == Destroy {
+		return nil
+	}
+	for _, name := range sortedNames(p.Input.Config.Checks) {
+		result, more := p.runCheck(ctx, p.Input.Config.Checks[name])
+		p.Checks = append(p.Checks, result)
+		diags = append(diags, more...)
+	}
+	return diags
+}
+
+func (p *Plan) runCheck(ctx context.Context, k *config.Check) (*CheckResult, hcl.Diagnostics) {
+	result := &CheckResult{Name: k.Name, Passed: true}
+	var diags hcl.Diagnostics
+	fail := func(problems hcl.Diagnostics) {
+		for _, d := range problems {
+			result.Passed = false
+			result.Messages = append(result.Messages, d.Summary+": "+d.Detail)
+			d.Severity = hcl.DiagWarning
+			diags = append(diags, d)
+		}
+	}
+	data := cty.DynamicVal
+	if k.Data != nil {
+		v, problems := p.readCheckData(ctx, k.Data)
+		if problems.HasErrors() {
+			fail(problems)
+			return result, diags
+		}
+		data = v
+	}
+	for _, a := range k.Asserts {
+		fail(p.assert(k, data, a))
+	}
+	return result, diags
+}
+
+func (p *Plan) readCheckData(ctx context.Context, r *config.Resource) (cty.Value, hcl.Diagnostics) {
+	s := p.Evaluator.schemaOf(r.Addr)
+	scope, diags := p.Evaluator.context(nil, config.BodyReferences(r.Body, s.Spec()), nil)
+	if diags.HasErrors() {
+		return cty.DynamicVal, diags
+	}
+	args, diags := hcldec.Decode(r.Body, s.Spec(), scope)
+	if diags.HasErrors() {
+		return cty.DynamicVal, diags
+	}
+	plain, _ := args.UnmarkDeep()
+	if !plain.IsWhollyKnown() {
+		return cty.DynamicVal, hcl.Diagnostics{diag.Error(&r.DeclRange, "Check cannot be made",
+			"Its data depends on a resource that was not created.")}
+	}
+	query, diags := dataQuery(s, r, plain)
+	if diags.HasErrors() {
+		return cty.DynamicVal, diags
+	}
+	v, err := p.Input.Sessions.OfDataType(r.Addr.Type).Data(ctx, r.Addr.Type, query)
+	return v, placeError(r.Body, s, &r.DeclRange, err)
+}
+
+func (p *Plan) assert(k *config.Check, data cty.Value, a config.Condition) hcl.Diagnostics {
+	v, diags := p.Evaluator.checkValue(k, data, a.Condition)
+	if diags.HasErrors() {
+		return diags
+	}
+	at := a.Condition.Range()
+	v, _ = v.UnmarkDeep()
+	switch {
+	case !v.IsKnown():
+		return hcl.Diagnostics{diag.Error(&at, "Check cannot be made",
+			"Its condition depends on a resource that was not created.")}
+	case v.IsNull() || v.Type() != cty.Bool:
+		return hcl.Diagnostics{diag.Error(&at, "Invalid condition result", "A condition must be true or false.")}
+	case v.True():
+		return nil
+	}
+	message, diags := p.Evaluator.checkValue(k, data, a.ErrorMessage)
+	if diags.HasErrors() {
+		return diags
+	}
+	message, _ = message.UnmarkDeep()
+	text := "The condition is false."
+	if message.IsKnown() && !message.IsNull() && message.Type() == cty.String {
+		text = message.AsString()
+	}
+	return hcl.Diagnostics{diag.Error(&at, "Check failed", fmt.Sprintf("%s\n\nThis is the check %q.", text, k.Name))}
+}

@@ -1,0 +1,93 @@
+package plan
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/diyform/diyform/config"
+	"github.com/diyform/diyform/internal/addr"
+	"github.com/diyform/diyform/providers/schema"
+)
+
+// dataCache keeps what data sources gave, so that a second pass reads nothing twice.
+type dataCache map[string]cty.Value
+
+// planData reads a data source now, or plans to read it while applying when something that
+// it depends on is about to change.
+func (d *decision) planData(b *block, c *Change) hcl.Diagnostics {
+	query, diags := dataQuery(b.schema, b.cfg, c.Config)
+	if diags.HasErrors() {
+		return diags
+	}
+	c.After = query
+	if !c.Config.IsWhollyKnown() || d.pending(c.Dependencies) {
+		c.Action = Read
+		return diags
+	}
+	v, more := d.readData(d.ctx, b, c.Address, query)
+	c.After = v
+	return append(diags, more...)
+}
+
+// dataQuery is what a data source is asked: its arguments with defaults, the rest unknown.
+func dataQuery(s *schema.Schema, r *config.Resource, args cty.Value) (cty.Value, hcl.Diagnostics) {
+	canonical, problems := s.Canonical(args)
+	diags := placeProblems(r.Body, s, &r.DeclRange, problems)
+	return s.Propose(canonical, cty.NullVal(s.ImpliedType())), diags
+}
+
+func (d *decision) readData(ctx context.Context, b *block, a addr.Instance, query cty.Value) (cty.Value, hcl.Diagnostics) {
+	key := fmt.Sprintf("%s %#v", a.Type, query)
+	if v, ok := d.data[key]; ok {
+		return v, nil
+	}
+	v, err := d.Input.Sessions.OfDataType(a.Type).Data(ctx, a.Type, query)
+	if err != nil {
+		return query, placeError(b.cfg.Body, b.schema, &b.cfg.DeclRange, err)
+	}
+	d.data[key] = v
+	return v, nil
+}
+
+// ReadData reads a data source of the plan whose reading was put off, now that everything
+// that it depends on is there, and makes its value known to the evaluator.
+func (p *Plan) ReadData(ctx context.Context, c *Change) hcl.Diagnostics {
+	b := p.Evaluator.blocks[c.Address.Resource]
+	args, diags := p.Evaluator.Arguments(c.Address)
+	if diags.HasErrors() {
+		return diags
+	}
+	plain, sensitive := sensitivePaths(args)
+	query, more := dataQuery(b.schema, b.cfg, plain)
+	diags = append(diags, more...)
+	if diags.HasErrors() {
+		return diags
+	}
+	v, err := p.Input.Sessions.OfDataType(c.Address.Type).Data(ctx, c.Address.Type, query)
+	if err != nil {
+		return append(diags, placeError(b.cfg.Body, b.schema, &b.cfg.DeclRange, err)...)
+	}
+	p.Evaluator.Set(c.Address, markSensitive(v, sensitive))
+	return diags
+}
+
+// pending reports whether anything of deps is about to change.
+func (p *Plan) pending(deps []Dependency) bool {
+	for _, d := range deps {
+		if d.Exact {
+			if c := p.byAddress[d.Block.Instance(d.Key)]; c != nil && c.Action != NoOp {
+				return true
+			}
+			continue
+		}
+		for _, k := range p.Evaluator.blocks[d.Block].expansion.keys {
+			if c := p.byAddress[d.Block.Instance(k)]; c != nil && c.Action != NoOp {
+				return true
+			}
+		}
+	}
+	return false
+}

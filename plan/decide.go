@@ -1,0 +1,254 @@
+package plan
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/diyform/diyform/internal/addr"
+	"github.com/diyform/diyform/internal/diag"
+	"github.com/diyform/diyform/providers"
+	"github.com/diyform/diyform/providers/schema"
+	"github.com/diyform/diyform/state"
+)
+
+// force says that an instance must change although its own arguments do not ask for it.
+type force struct {
+	replace bool // else update
+	reason  string
+}
+
+// decide evaluates every block and decides what becomes of each instance. What one change
+// takes along may make values unknown that others were decided by, so it repeats until
+// nothing new is taken along: once where nothing is replaced, seldom more than twice.
+func (p *Plan) decide(ctx context.Context, order []addr.Resource) hcl.Diagnostics {
+	forced := map[addr.Instance]force{}
+	data := dataCache{}
+	for {
+		d := &decision{Plan: p, ctx: ctx, forced: forced, data: data}
+		diags := d.run(order)
+		if diags.HasErrors() {
+			return diags
+		}
+		taken := p.cascade(forced)
+		if len(taken) == 0 {
+			return diags
+		}
+		maps.Copy(forced, taken)
+	}
+}
+
+// decision is one pass over all blocks.
+type decision struct {
+	*Plan
+	ctx    context.Context
+	forced map[addr.Instance]force
+	data   dataCache
+}
+
+func (d *decision) run(order []addr.Resource) hcl.Diagnostics {
+	d.Changes, d.byAddress = nil, map[addr.Instance]*Change{}
+	e, err := NewEvaluator(d.Input.Config, d.Input.Variables, d.Input.Registry)
+	if err != nil {
+		return diag.FromError(err, "The configuration cannot be evaluated", nil)
+	}
+	d.Evaluator = e
+	var diags hcl.Diagnostics
+	for _, a := range order {
+		b := e.blocks[a]
+		diags = append(diags, e.expand(b)...)
+		if diags.HasErrors() {
+			return diags
+		}
+		for _, k := range b.expansion.keys {
+			c, more := d.instance(b, a.Instance(k))
+			diags = append(diags, more...)
+			if more.HasErrors() {
+				continue // more of the same kind may be wrong: tell all
+			}
+			d.add(c)
+			e.Set(c.Address, markSensitive(c.After, c.Sensitive))
+		}
+	}
+	if diags.HasErrors() {
+		return diags
+	}
+	d.addOrphans()
+	return append(diags, d.checkConflicts()...)
+}
+
+func (p *Plan) add(c *Change) {
+	p.Changes = append(p.Changes, c)
+	p.byAddress[c.Address] = c
+}
+
+// instance evaluates one instance and compares it with what is there.
+func (d *decision) instance(b *block, a addr.Instance) (*Change, hcl.Diagnostics) {
+	args, diags := d.Evaluator.Arguments(a)
+	if diags.HasErrors() {
+		return nil, diags
+	}
+	config, sensitive := sensitivePaths(args)
+	c := &Change{
+		Address: a, Schema: b.schema, Config: config, Sensitive: sensitive, Range: &b.cfg.DeclRange,
+		Before:       cty.NullVal(b.schema.ImpliedType()),
+		Dependencies: d.Evaluator.dependencies(b, a.Key),
+	}
+	if a.Mode == addr.Data {
+		return c, append(diags, d.planData(b, c)...)
+	}
+	rec := d.recorded[a]
+	if rec != nil && rec.Actual != nil {
+		c.Prior, c.Before = rec.Actual, rec.Actual.Attributes
+	}
+	after, more := d.Evaluator.propose(a, d.Input.Env, config, c.Before)
+	diags = append(diags, more...)
+	if more.HasErrors() {
+		return nil, diags
+	}
+	c.After = after
+	c.Differences = c.Schema.Diff(c.Before, after)
+	d.choose(c, rec)
+	if c.Action == Replace {
+		c.After, more = d.Evaluator.propose(a, d.Input.Env, config, cty.NullVal(c.Schema.ImpliedType()))
+		c.Differences = c.Schema.Diff(c.Before, c.After)
+		diags = append(diags, more...)
+	}
+	if c.Action == Update {
+		c.After = c.Schema.Volatiles(config, c.After)
+		c.Differences = c.Schema.Diff(c.Before, c.After)
+	}
+	return c, diags
+}
+
+// choose sets the action, from the differences and what forces more than they ask for.
+func (d *decision) choose(c *Change, rec *Recorded) {
+	f, forced := d.forced[c.Address]
+	switch {
+	case c.Prior == nil:
+		c.Action = Create
+	case forced && f.replace:
+		c.Action, c.Reason = Replace, f.reason
+	case rec.Record.Status == state.Tainted:
+		c.Action, c.Reason = Replace, "it is tainted: its creation failed, or somebody asked for it"
+	case slices.ContainsFunc(c.Differences, func(d schema.Change) bool { return d.Replace }):
+		c.Action = Replace
+	case rec.Object.Unfinished:
+		c.Action, c.Reason = Update, "an interrupted run left it unfinished"
+	case len(c.Differences) > 0:
+		c.Action = Update
+	case forced:
+		c.Action, c.Reason = Update, f.reason
+	}
+}
+
+// propose works out what an instance shall be: what configuration says, else defaults, else
+// what is there, in the one way of writing that the kernel's values have.
+func (e *Evaluator) propose(a addr.Instance, env providers.Env, config, prior cty.Value) (cty.Value, hcl.Diagnostics) {
+	b := e.blocks[a.Resource]
+	t := e.registry.Type(a.Type)
+	canonical, problems := b.schema.Canonical(config)
+	diags := placeProblems(b.cfg.Body, b.schema, &b.cfg.DeclRange, problems)
+	if diags.HasErrors() {
+		return cty.DynamicVal, diags
+	}
+	derivation := &providers.Derivation{
+		Address: a, Env: env, Config: canonical, Planned: b.schema.Propose(canonical, prior),
+	}
+	t.Derive(derivation)
+	planned, problems := b.schema.Canonical(derivation.Planned)
+	diags = append(diags, placeProblems(b.cfg.Body, b.schema, &b.cfg.DeclRange, problems)...)
+	if !diags.HasErrors() {
+		diags = append(diags, placeError(b.cfg.Body, b.schema, &b.cfg.DeclRange, t.Validate(planned))...)
+	}
+	return planned, diags
+}
+
+// addOrphans plans the end of what is recorded and no longer wanted.
+func (p *Plan) addOrphans() {
+	for _, r := range p.Input.State.Sorted() {
+		if p.byAddress[r.Address] == nil {
+			p.add(p.deletion(r.Address))
+		}
+	}
+	slices.SortStableFunc(p.Changes, func(a, b *Change) int { return a.Address.Compare(b.Address) })
+}
+
+func (p *Plan) deletion(a addr.Instance) *Change {
+	rec := p.recorded[a]
+	s := p.Input.Registry.Type(a.Type).Schema()
+	c := &Change{
+		Address: a, Schema: s, Action: Delete, Prior: rec.Actual,
+		Before: rec.Object.Attributes, After: cty.NullVal(s.ImpliedType()),
+	}
+	if rec.Actual == nil {
+		c.Action = Forget
+	} else {
+		c.Before = rec.Actual.Attributes
+	}
+	for _, path := range rec.Record.Sensitive {
+		c.Sensitive = append(c.Sensitive, parsePath(path))
+	}
+	if p.Input.Mode == Normal {
+		c.Reason = "it is no longer in the configuration"
+	}
+	return c
+}
+
+func (p *Plan) planDestroy() hcl.Diagnostics {
+	p.byAddress = map[addr.Instance]*Change{}
+	p.addOrphans()
+	p.cascade(nil)
+	for name, o := range p.Input.State.Outputs {
+		p.Outputs = append(p.Outputs, deletedOutput(name, o))
+	}
+	slices.SortFunc(p.Outputs, compareOutputs)
+	return nil
+}
+
+// checkConflicts finds two resources that would be one thing in the kernel.
+func (p *Plan) checkConflicts() hcl.Diagnostics {
+	var diags hcl.Diagnostics
+	holders := map[providers.Place]*Change{}
+	for _, c := range p.Changes {
+		if c.Address.Mode == addr.Data || c.Action == Delete || c.Action == Forget {
+			continue
+		}
+		for _, place := range p.wanted(c).Holds {
+			other := holders[place]
+			if other == nil {
+				holders[place] = c
+				continue
+			}
+			if other == c {
+				diags = append(diags, diag.Error(c.Range, "One name for two objects",
+					fmt.Sprintf("%s would make %s twice.", c.Address, place)))
+				continue
+			}
+			diags = append(diags, diag.Error(c.Range, "Two resources for one object",
+				fmt.Sprintf("%s and %s (at %s:%d) would both be the %s. Give one of them another name, or remove it.",
+					c.Address, other.Address, other.Range.Filename, other.Range.Start.Line, place)))
+		}
+	}
+	return diags
+}
+
+// was gives the places of what is there, wanted those of what shall be there.
+func (p *Plan) was(c *Change) *providers.Places { return p.placesOf(c, c.Before, &c.placesBefore) }
+
+func (p *Plan) wanted(c *Change) *providers.Places { return p.placesOf(c, c.After, &c.placesAfter) }
+
+func (p *Plan) placesOf(c *Change, v cty.Value, cache **providers.Places) *providers.Places {
+	if *cache == nil {
+		var places providers.Places
+		if !v.IsNull() && c.Address.Mode == addr.Managed {
+			places = p.Input.Registry.Type(c.Address.Type).Places(v)
+		}
+		*cache = &places
+	}
+	return *cache
+}

@@ -1,0 +1,351 @@
+package plan
+
+import (
+	"os"
+	"path/filepath"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hcldec"
+	"github.com/zclconf/go-cty/cty"
+	"github.com/zclconf/go-cty/cty/function"
+
+	"github.com/diyform/diyform/config"
+	"github.com/diyform/diyform/internal/addr"
+	"github.com/diyform/diyform/providers"
+	"github.com/diyform/diyform/providers/schema"
+)
+
+// Evaluator evaluates expressions of a configuration against the values of resource
+// instances as far as they are known: planned ones while planning, real ones while applying.
+//
+// What an instance's arguments refer to is looked up by itself: `h[each.key]` makes a scope
+// with that one instance in it, so that a thousand instances that refer to a thousand others
+// cost a thousand small scopes, not a thousand times the whole block.
+//
+// It is not safe for concurrent use.
+type Evaluator struct {
+	cfg       *config.Config
+	registry  *providers.Registry
+	variables map[string]cty.Value
+	paths     cty.Value
+	functions map[string]function.Function
+
+	blocks map[addr.Resource]*block
+	locals map[string]cty.Value // evaluated so far
+}
+
+// block is a resource or data block with what is known of its instances.
+type block struct {
+	cfg    *config.Resource
+	schema *schema.Schema
+	refs   []config.Reference
+
+	expansion expansion
+	values    map[addr.Key]cty.Value // of the instances, with marks
+	whole     cty.Value              // cty.NilVal until asked for
+
+	base *hcl.EvalContext // what all instances see; nil until asked for
+}
+
+// NewEvaluator makes an evaluator in which no instance is known yet. The types of all blocks
+// must be in the registry.
+func NewEvaluator(cfg *config.Config, variables map[string]cty.Value, registry *providers.Registry) (*Evaluator, error) {
+	cwd, err := os.Getwd()
+	if err != nil {
+		return nil, err
+	}
+	root, err := filepath.Abs(cfg.Dir)
+	if err != nil {
+		return nil, err
+	}
+	e := &Evaluator{
+		cfg: cfg, registry: registry, variables: variables,
+		functions: config.Functions(cfg.Dir),
+		paths: cty.ObjectVal(map[string]cty.Value{
+			"module": cty.StringVal(root), "root": cty.StringVal(root), "cwd": cty.StringVal(cwd),
+		}),
+		blocks: map[addr.Resource]*block{},
+		locals: map[string]cty.Value{},
+	}
+	for a, r := range cfg.Resources {
+		e.blocks[a] = e.newBlock(r)
+	}
+	return e, nil
+}
+
+func (e *Evaluator) newBlock(r *config.Resource) *block {
+	b := &block{cfg: r, schema: e.schemaOf(r.Addr), values: map[addr.Key]cty.Value{}}
+	b.refs = append(config.BodyReferences(r.Body, b.schema.Spec()), r.DependsOn...)
+	return b
+}
+
+func (e *Evaluator) schemaOf(a addr.Resource) *schema.Schema {
+	if a.Mode == addr.Data {
+		return e.registry.DataType(a.Type).Schema()
+	}
+	return e.registry.Type(a.Type).Schema()
+}
+
+// Forget drops what was evaluated from instance values, which are about to change.
+func (e *Evaluator) Forget() {
+	clear(e.locals)
+	for _, b := range e.blocks {
+		b.whole, b.base = cty.NilVal, nil
+	}
+}
+
+// Set makes the value of an instance known. While applying, everything that refers to an
+// instance is evaluated after its last Set.
+func (e *Evaluator) Set(a addr.Instance, v cty.Value) { e.blocks[a.Resource].values[a.Key] = v }
+
+// Unset takes the value of an instance away.
+func (e *Evaluator) Unset(a addr.Instance) { delete(e.blocks[a.Resource].values, a.Key) }
+
+// Arguments evaluates the body of an instance: an object of what may be set, with marks.
+func (e *Evaluator) Arguments(a addr.Instance) (cty.Value, hcl.Diagnostics) {
+	b := e.blocks[a.Resource]
+	ctx, diags := e.instanceContext(b, a.Key)
+	if diags.HasErrors() {
+		return cty.DynamicVal, diags
+	}
+	v, more := hcldec.Decode(b.cfg.Body, b.schema.Spec(), ctx)
+	return v, append(diags, more...)
+}
+
+// Value evaluates an expression that stands outside of any block: an output, a local value.
+func (e *Evaluator) Value(expr hcl.Expression) (cty.Value, hcl.Diagnostics) {
+	ctx, diags := e.context(nil, config.References(expr), nil)
+	if diags.HasErrors() {
+		return cty.DynamicVal, diags
+	}
+	return expr.Value(ctx)
+}
+
+// checkValue evaluates an expression of a check, which sees its own data block.
+func (e *Evaluator) checkValue(k *config.Check, data cty.Value, expr hcl.Expression) (cty.Value, hcl.Diagnostics) {
+	refs := config.References(expr)
+	var own addr.Resource
+	if k.Data != nil {
+		own = k.Data.Addr
+		e.blocks[own] = &block{
+			cfg: k.Data, schema: e.schemaOf(own),
+			expansion: expansion{kind: single, keys: []addr.Key{{}}},
+			values:    map[addr.Key]cty.Value{{}: data},
+		}
+		defer delete(e.blocks, own)
+	}
+	ctx, diags := e.context(nil, refs, nil)
+	if diags.HasErrors() {
+		return cty.DynamicVal, diags
+	}
+	return expr.Value(ctx)
+}
+
+// instanceContext is the scope of an instance's arguments. What all instances of the block
+// see alike is made once and is the parent.
+func (e *Evaluator) instanceContext(b *block, key addr.Key) (*hcl.EvalContext, hcl.Diagnostics) {
+	if b.base == nil {
+		base, diags := e.context(nil, staticReferences(b.refs), nil)
+		if diags.HasErrors() {
+			return nil, diags
+		}
+		b.base = base
+	}
+	repetition := b.expansion.repetition(key)
+	resources := resourceReferences(b.refs)
+	if len(resources) == 0 && len(repetition) == 0 {
+		return b.base, nil
+	}
+	return e.context(b.base, resources, repetition)
+}
+
+// context makes a scope with what refs refer to and the each or count object.
+func (e *Evaluator) context(parent *hcl.EvalContext, refs []config.Reference, repetition map[string]cty.Value) (*hcl.EvalContext, hcl.Diagnostics) {
+	ctx := &hcl.EvalContext{Functions: e.functions, Variables: map[string]cty.Value{}}
+	if parent != nil {
+		ctx = parent.NewChild()
+		ctx.Variables = map[string]cty.Value{}
+	}
+	for name, v := range repetition {
+		ctx.Variables[name] = v
+	}
+	var diags hcl.Diagnostics
+	variables, locals := map[string]cty.Value{}, map[string]cty.Value{}
+	for _, ref := range refs {
+		switch s := ref.Subject; s.Kind {
+		case config.VariableSubject:
+			variables[s.Name] = e.variables[s.Name]
+		case config.LocalSubject:
+			v, more := e.local(s.Name)
+			diags = append(diags, more...)
+			locals[s.Name] = v
+		case config.PathSubject:
+			ctx.Variables["path"] = e.paths
+		}
+	}
+	if len(variables) > 0 {
+		ctx.Variables["var"] = cty.ObjectVal(variables)
+	}
+	if len(locals) > 0 {
+		ctx.Variables["local"] = cty.ObjectVal(locals)
+	}
+	if !diags.HasErrors() {
+		e.addResources(ctx, refs)
+	}
+	return ctx, diags
+}
+
+func (e *Evaluator) local(name string) (cty.Value, hcl.Diagnostics) {
+	if v, ok := e.locals[name]; ok {
+		return v, nil
+	}
+	v, diags := e.Value(e.cfg.Locals[name].Expr)
+	e.locals[name] = v
+	return v, diags
+}
+
+// addResources adds the roots of the resources that refs refer to: one instance where the
+// key tells which, the whole block else.
+func (e *Evaluator) addResources(ctx *hcl.EvalContext, refs []config.Reference) {
+	type selection struct {
+		whole bool
+		keys  map[addr.Key]bool
+	}
+	selected := map[addr.Resource]*selection{}
+	for _, ref := range refs {
+		if ref.Subject.Kind != config.ResourceSubject {
+			continue
+		}
+		sel := selected[ref.Subject.Resource]
+		if sel == nil {
+			sel = &selection{keys: map[addr.Key]bool{}}
+			selected[ref.Subject.Resource] = sel
+		}
+		if key, ok := e.exactKey(ctx, ref); ok {
+			sel.keys[key] = true
+		} else {
+			sel.whole = true
+		}
+	}
+	managed, data := roots{}, roots{}
+	for a, sel := range selected {
+		into := managed
+		if a.Mode == addr.Data {
+			into = data
+		}
+		b := e.blocks[a]
+		if sel.whole || b.expansion.kind == single {
+			into.add(a, b.wholeValue())
+		} else {
+			into.add(a, b.partValue(sel.keys))
+		}
+	}
+	for name, v := range managed.values() {
+		ctx.Variables[name] = v
+	}
+	if len(data) > 0 {
+		ctx.Variables["data"] = cty.ObjectVal(data.values())
+	}
+}
+
+// roots are the values of resources by type and name.
+type roots map[string]map[string]cty.Value
+
+func (r roots) add(a addr.Resource, v cty.Value) {
+	if r[a.Type] == nil {
+		r[a.Type] = map[string]cty.Value{}
+	}
+	r[a.Type][a.Name] = v
+}
+
+func (r roots) values() map[string]cty.Value {
+	out := make(map[string]cty.Value, len(r))
+	for name, m := range r {
+		out[name] = cty.ObjectVal(m)
+	}
+	return out
+}
+
+// exactKey evaluates the index of a reference, if it has one that is known in ctx.
+func (e *Evaluator) exactKey(ctx *hcl.EvalContext, ref config.Reference) (addr.Key, bool) {
+	b := e.blocks[ref.Subject.Resource]
+	if ref.Key == nil || b == nil || b.expansion.kind == single {
+		return addr.Key{}, false
+	}
+	for _, nested := range config.References(ref.Key) {
+		if nested.Subject.Kind == config.ResourceSubject {
+			return addr.Key{}, false
+		}
+	}
+	v, diags := ref.Key.Value(ctx)
+	if diags.HasErrors() {
+		return addr.Key{}, false
+	}
+	return b.expansion.key(v)
+}
+
+func staticReferences(refs []config.Reference) []config.Reference {
+	return filterReferences(refs, func(k config.SubjectKind) bool { return k != config.ResourceSubject })
+}
+
+func resourceReferences(refs []config.Reference) []config.Reference {
+	return filterReferences(refs, func(k config.SubjectKind) bool { return k == config.ResourceSubject })
+}
+
+func filterReferences(refs []config.Reference, keep func(config.SubjectKind) bool) []config.Reference {
+	var out []config.Reference
+	for _, ref := range refs {
+		if keep(ref.Subject.Kind) {
+			out = append(out, ref)
+		}
+	}
+	return out
+}
+
+// wholeValue is what the block's address stands for: an object, or a tuple or object of
+// objects where the block has count or for_each.
+func (b *block) wholeValue() cty.Value {
+	if b.whole != cty.NilVal {
+		return b.whole
+	}
+	switch b.expansion.kind {
+	case single:
+		b.whole = b.value(addr.Key{})
+	case byCount:
+		elems := make([]cty.Value, len(b.expansion.keys))
+		for i, k := range b.expansion.keys {
+			elems[i] = b.value(k)
+		}
+		b.whole = cty.TupleVal(elems)
+	case byForEach:
+		b.whole = b.partValue(nil)
+	default:
+		b.whole = cty.DynamicVal
+	}
+	return b.whole
+}
+
+// partValue is an object of the instances with the given keys, or of all when keys is nil.
+// For a block with count it is an object too: an index by number finds its attributes, and
+// the tuple would need all instances.
+func (b *block) partValue(keys map[addr.Key]bool) cty.Value {
+	m := map[string]cty.Value{}
+	for _, k := range b.expansion.keys {
+		if keys == nil {
+			m[keyString(k)] = b.value(k)
+		}
+	}
+	for k := range keys {
+		if _, ok := b.values[k]; ok || b.expansion.has(k) {
+			m[keyString(k)] = b.value(k)
+		}
+	}
+	return cty.ObjectVal(m)
+}
+
+func (b *block) value(k addr.Key) cty.Value {
+	if v, ok := b.values[k]; ok {
+		return v
+	}
+	return cty.UnknownVal(b.schema.ImpliedType())
+}

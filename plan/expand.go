@@ -1,0 +1,222 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/zclconf/go-cty/cty"
+	"github.com/zclconf/go-cty/cty/convert"
+
+	"github.com/diyform/diyform/config"
+	"github.com/diyform/diyform/internal/addr"
+	"github.com/diyform/diyform/internal/diag"
+	"github.com/diyform/diyform/internal/marks"
+)
+
+// expansion says which instances a block has.
+type expansion struct {
+	kind   expansionKind
+	keys   []addr.Key // sorted
+	each   map[addr.Key]cty.Value
+	exists map[addr.Key]bool
+}
+
+type expansionKind uint8
+
+const (
+	unexpanded expansionKind = iota
+	single
+	byCount
+	byForEach
+)
+
+func (x *expansion) has(k addr.Key) bool { return x.exists[k] }
+
+// repetition gives the each or count object of an instance.
+func (x *expansion) repetition(k addr.Key) map[string]cty.Value {
+	switch x.kind {
+	case byCount:
+		i, _ := k.Int()
+		return map[string]cty.Value{"count": cty.ObjectVal(map[string]cty.Value{"index": cty.NumberIntVal(int64(i))})}
+	case byForEach:
+		s, _ := k.Str()
+		return map[string]cty.Value{"each": cty.ObjectVal(map[string]cty.Value{
+			"key": cty.StringVal(s), "value": x.each[k],
+		})}
+	}
+	return nil
+}
+
+// key gives the instance key that an index value means.
+func (x *expansion) key(v cty.Value) (addr.Key, bool) {
+	v, _ = v.Unmark()
+	if v.IsNull() || !v.IsKnown() {
+		return addr.Key{}, false
+	}
+	switch x.kind {
+	case byCount:
+		n, err := convert.Convert(v, cty.Number)
+		if err != nil || !n.AsBigFloat().IsInt() {
+			return addr.Key{}, false
+		}
+		i, _ := n.AsBigFloat().Int64()
+		return addr.IntKey(int(i)), true
+	case byForEach:
+		s, err := convert.Convert(v, cty.String)
+		if err != nil {
+			return addr.Key{}, false
+		}
+		return addr.StringKey(s.AsString()), true
+	}
+	return addr.Key{}, false
+}
+
+func keyString(k addr.Key) string {
+	if s, ok := k.Str(); ok {
+		return s
+	}
+	i, _ := k.Int()
+	return strconv.Itoa(i)
+}
+
+// expand evaluates count or for_each.
+func (e *Evaluator) expand(b *block) hcl.Diagnostics {
+	var diags hcl.Diagnostics
+	switch {
+	case b.cfg.Count != nil:
+		diags = e.expandCount(b)
+	case b.cfg.ForEach != nil:
+		diags = e.expandForEach(b)
+	default:
+		b.expansion = expansion{kind: single, keys: []addr.Key{{}}}
+	}
+	b.expansion.exists = make(map[addr.Key]bool, len(b.expansion.keys))
+	for _, k := range b.expansion.keys {
+		b.expansion.exists[k] = true
+	}
+	return diags
+}
+
+func (e *Evaluator) expandCount(b *block) hcl.Diagnostics {
+	b.expansion = expansion{kind: byCount}
+	v, diags := e.Value(b.cfg.Count)
+	if diags.HasErrors() {
+		return diags
+	}
+	rng := b.cfg.Count.Range()
+	fail := func(detail string) hcl.Diagnostics {
+		return append(diags, diag.Error(&rng, "Invalid count", detail))
+	}
+	v, _ = v.Unmark()
+	switch n, err := convert.Convert(v, cty.Number); {
+	case err != nil:
+		return fail("count must be a whole number: " + diag.Sentence(err.Error()))
+	case !n.IsKnown():
+		return fail("count depends on values that are known only after apply, so the number of instances cannot be planned.")
+	case n.IsNull():
+		return fail("count must be a whole number, not null.")
+	default:
+		i, _ := n.AsBigFloat().Int64()
+		if !n.AsBigFloat().IsInt() || i < 0 {
+			return fail(fmt.Sprintf("count must be a whole number of at least 0, not %s.", n.AsBigFloat().Text('g', -1)))
+		}
+		for k := range int(i) {
+			b.expansion.keys = append(b.expansion.keys, addr.IntKey(k))
+		}
+	}
+	return diags
+}
+
+func (e *Evaluator) expandForEach(b *block) hcl.Diagnostics {
+	b.expansion = expansion{kind: byForEach, each: map[addr.Key]cty.Value{}}
+	v, diags := e.Value(b.cfg.ForEach)
+	if diags.HasErrors() {
+		return diags
+	}
+	rng := b.cfg.ForEach.Range()
+	fail := func(detail string) hcl.Diagnostics {
+		return append(diags, diag.Error(&rng, "Invalid for_each", detail))
+	}
+	if v.HasMark(marks.Sensitive) {
+		return fail("for_each holds a sensitive value, and instance keys are always shown.")
+	}
+	t := v.Type()
+	switch {
+	case !v.IsKnown():
+		return fail("for_each depends on values that are known only after apply, so the instances cannot be planned.")
+	case v.IsNull():
+		return fail("for_each must be a map or a set of strings, not null.")
+	case t.IsSetType() && !t.ElementType().Equals(cty.String) || !t.IsSetType() && !t.IsMapType() && !t.IsObjectType():
+		return fail(fmt.Sprintf("for_each must be a map or a set of strings, not %s. A list becomes a set by toset().",
+			t.FriendlyNameForConstraint()))
+	case !t.IsObjectType() && !v.IsKnown():
+		return fail("for_each has keys that are known only after apply.")
+	}
+	for it := v.ElementIterator(); it.Next(); {
+		k, elem := it.Element()
+		if t.IsSetType() {
+			k = elem
+		}
+		if !k.IsKnown() || k.IsNull() {
+			return fail("for_each has an element that is null or known only after apply, so the instances cannot be planned.")
+		}
+		key := addr.StringKey(k.AsString())
+		b.expansion.keys = append(b.expansion.keys, key)
+		b.expansion.each[key] = elem
+	}
+	slices.SortFunc(b.expansion.keys, addr.Key.Compare)
+	return diags
+}
+
+// dependencies lists what an instance depends on: instances where the reference tells which,
+// else whole blocks, as instances with the zero key.
+func (e *Evaluator) dependencies(b *block, key addr.Key) []Dependency {
+	ctx, diags := e.instanceContext(b, key)
+	if diags.HasErrors() {
+		return nil
+	}
+	seen := map[Dependency]bool{}
+	var out []Dependency
+	for _, d := range e.expandReferences(ctx, b.refs, nil) {
+		if !seen[d] && d.Block != b.cfg.Addr {
+			seen[d] = true
+			out = append(out, d)
+		}
+	}
+	return out
+}
+
+// expandReferences follows local values down to resources.
+func (e *Evaluator) expandReferences(ctx *hcl.EvalContext, refs []config.Reference, out []Dependency) []Dependency {
+	for _, ref := range refs {
+		switch s := ref.Subject; s.Kind {
+		case config.LocalSubject:
+			out = e.expandReferences(ctx, config.References(e.cfg.Locals[s.Name].Expr), out)
+		case config.ResourceSubject:
+			d := Dependency{Block: s.Resource}
+			if k, ok := e.exactKey(ctx, ref); ok {
+				d.Key, d.Exact = k, true
+			} else if b := e.blocks[s.Resource]; b != nil && b.expansion.kind == single {
+				d.Exact = true
+			}
+			out = append(out, d)
+		}
+	}
+	return out
+}
+
+// Dependency is one instance, or all of a block.
+type Dependency struct {
+	Block addr.Resource
+	Key   addr.Key
+	Exact bool // the instance with Key; else the whole block
+}
+
+func (d Dependency) String() string {
+	if d.Exact {
+		return d.Block.Instance(d.Key).String()
+	}
+	return d.Block.String()
+}

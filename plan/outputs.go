@@ -1,0 +1,142 @@
+package plan
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/zclconf/go-cty/cty"
+	ctyjson "github.com/zclconf/go-cty/cty/json"
+
+	"github.com/diyform/diyform/internal/diag"
+	"github.com/diyform/diyform/internal/marks"
+	"github.com/diyform/diyform/state"
+)
+
+// OutputChange is what becomes of an output value.
+type OutputChange struct {
+	Name      string
+	Action    Action    // NoOp, Create, Update or Delete
+	Before    cty.Value // null when there was none
+	After     cty.Value // null when it goes
+	Sensitive bool
+}
+
+func compareOutputs(a, b *OutputChange) int { return strings.Compare(a.Name, b.Name) }
+
+// planOutputs evaluates the outputs as far as they are known.
+func (p *Plan) planOutputs() hcl.Diagnostics {
+	var diags hcl.Diagnostics
+	p.Outputs = nil
+	for _, name := range sortedNames(p.Input.Config.Outputs) {
+		v, sensitive, more := p.output(name)
+		diags = append(diags, more...)
+		o := &OutputChange{Name: name, Action: Create, Before: cty.NullVal(cty.DynamicPseudoType), After: v, Sensitive: sensitive}
+		if old := p.Input.State.Outputs[name]; old != nil {
+			before, err := DecodeOutput(old)
+			if err != nil {
+				diags = append(diags, diag.Error(nil, "The state cannot be read", diag.Sentence(err.Error())))
+				continue
+			}
+			o.Before, o.Action = before, Update
+			if v.IsWhollyKnown() && v.RawEquals(before) && old.Sensitive == sensitive {
+				o.Action = NoOp
+			}
+		}
+		p.Outputs = append(p.Outputs, o)
+	}
+	for name, old := range p.Input.State.Outputs {
+		if p.Input.Config.Outputs[name] == nil {
+			p.Outputs = append(p.Outputs, deletedOutput(name, old))
+		}
+	}
+	slices.SortFunc(p.Outputs, compareOutputs)
+	return diags
+}
+
+// output evaluates one output, without marks.
+func (p *Plan) output(name string) (v cty.Value, sensitive bool, diags hcl.Diagnostics) {
+	o := p.Input.Config.Outputs[name]
+	v, diags = p.Evaluator.Value(o.Expr)
+	if diags.HasErrors() {
+		return cty.DynamicVal, o.Sensitive, diags
+	}
+	v, found := v.UnmarkDeep()
+	if _, hidden := found[marks.Sensitive]; hidden && !o.Sensitive {
+		rng := o.Expr.Range()
+		return v, true, append(diags, diag.Error(&rng, "Output shows a sensitive value",
+			fmt.Sprintf("The value of output %q comes from a sensitive value. Add sensitive = true to the output, "+
+				"or wrap the expression in nonsensitive().", name)))
+	}
+	return v, o.Sensitive, diags
+}
+
+// EvaluateOutputs gives the outputs for the state, after apply.
+func (p *Plan) EvaluateOutputs() (map[string]*state.Output, hcl.Diagnostics) {
+	out := map[string]*state.Output{}
+	if p.Input.Mode == Destroy {
+		return out, nil
+	}
+	var diags hcl.Diagnostics
+	for _, name := range sortedNames(p.Input.Config.Outputs) {
+		v, sensitive, more := p.output(name)
+		diags = append(diags, more...)
+		if more.HasErrors() || !v.IsWhollyKnown() {
+			continue // of a resource that failed: the output has no value yet
+		}
+		encoded, err := encodeOutput(v, sensitive)
+		if err != nil {
+			diags = append(diags, diag.Error(nil, "Output cannot be recorded", diag.Sentence(err.Error())))
+			continue
+		}
+		out[name] = encoded
+	}
+	return out, diags
+}
+
+func encodeOutput(v cty.Value, sensitive bool) (*state.Output, error) {
+	value, err := ctyjson.Marshal(v, v.Type())
+	if err != nil {
+		return nil, fmt.Errorf("encode output: %w", err)
+	}
+	typ, err := ctyjson.MarshalType(v.Type())
+	if err != nil {
+		return nil, fmt.Errorf("encode output type: %w", err)
+	}
+	return &state.Output{Value: json.RawMessage(value), Type: json.RawMessage(typ), Sensitive: sensitive}, nil
+}
+
+// DecodeOutput gives the value of a recorded output.
+func DecodeOutput(o *state.Output) (cty.Value, error) {
+	t, err := ctyjson.UnmarshalType(o.Type)
+	if err != nil {
+		return cty.NilVal, fmt.Errorf("type of an output in the state: %w", err)
+	}
+	v, err := ctyjson.Unmarshal(o.Value, t)
+	if err != nil {
+		return cty.NilVal, fmt.Errorf("value of an output in the state: %w", err)
+	}
+	return v, nil
+}
+
+func deletedOutput(name string, old *state.Output) *OutputChange {
+	o := &OutputChange{
+		Name: name, Action: Delete, Sensitive: old.Sensitive,
+		Before: cty.DynamicVal, After: cty.NullVal(cty.DynamicPseudoType),
+	}
+	if v, err := DecodeOutput(old); err == nil {
+		o.Before = v
+	}
+	return o
+}
+
+func sortedNames[V any](m map[string]V) []string {
+	names := make([]string, 0, len(m))
+	for name := range m {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}

@@ -1,0 +1,185 @@
+// Package plan works out what has to be done so that the kernel is as configuration wants
+// it: it reads what is recorded from the kernel, evaluates the configuration, compares, and
+// orders the steps.
+//
+// It changes nothing, neither the kernel nor the state. The way of the data:
+//
+//	refresh.go    recorded objects -> what is really there
+//	blocks.go     the order in which blocks are evaluated; cycles
+//	evaluator.go  expressions -> values
+//	decide.go     wanted against real -> a Change an instance
+//	cascade.go    what a change takes along: a replaced namespace its links
+//	steps.go      the changes as a graph of steps, for apply
+//	render.go     the plan for people; json.go: for scripts; file.go: for a later apply
+//
+// Start with New.
+package plan
+
+import (
+	"context"
+	"slices"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/diyform/diyform/config"
+	"github.com/diyform/diyform/internal/addr"
+	"github.com/diyform/diyform/providers"
+	"github.com/diyform/diyform/providers/schema"
+	"github.com/diyform/diyform/state"
+)
+
+// Mode is what kind of plan is asked for.
+type Mode uint8
+
+const (
+	Normal  Mode = iota // make the kernel as configuration says
+	Destroy             // delete all that is recorded
+)
+
+// Input is what a plan is made of.
+type Input struct {
+	Config    *config.Config // its references are checked by New
+	Variables map[string]cty.Value
+	State     *state.State // with the journal of an interrupted run folded in
+	Registry  *providers.Registry
+	Sessions  *providers.Sessions
+	Env       providers.Env
+	Mode      Mode
+}
+
+// Plan is the difference between what is wanted, recorded and real.
+type Plan struct {
+	Input   Input
+	Changes []*Change // one an instance, in the order of addresses, NoOp included
+	Drift   []*Drift  // what was changed outside of diyform since it was recorded
+	Outputs []*OutputChange
+	Checks  []*CheckResult // empty when the plan has changes: they are run after apply
+
+	Evaluator *Evaluator
+
+	byAddress map[addr.Instance]*Change
+	recorded  map[addr.Instance]*Recorded
+}
+
+// Action is what a plan does with an instance.
+type Action uint8
+
+const (
+	NoOp Action = iota
+	Create
+	Update
+	Replace
+	Delete
+	Read   // a data source that can be read only while applying
+	Forget // it is gone already and no longer wanted: only the record goes
+)
+
+var actionNames = [...]string{"no-op", "create", "update", "replace", "delete", "read", "forget"}
+
+func (a Action) String() string { return actionNames[a] }
+
+// Change is what becomes of one instance.
+type Change struct {
+	Address addr.Instance
+	Action  Action
+	Schema  *schema.Schema
+
+	Prior  *providers.Object // what is really there; nil when nothing is
+	Before cty.Value         // Prior's attributes, or null
+	Config cty.Value         // what the block says, without marks; may hold unknown values
+	After  cty.Value         // null when deleted; unknown where only the kernel can tell
+
+	Differences []schema.Change // between Before and After
+	Reason      string          // why, where the differences do not tell: "its network namespace is replaced"
+
+	Sensitive    []cty.Path // attributes not to be shown
+	Dependencies []Dependency
+	Range        *hcl.Range // the block's header; nil when it is no longer in configuration
+
+	follows bool // on delete it goes by itself, with what it lives in
+
+	placesBefore, placesAfter *providers.Places // of Before and After, once asked for
+}
+
+// Recorded is an object of the state as refresh found it.
+type Recorded struct {
+	Object *providers.Object // as recorded
+	Actual *providers.Object // as read; nil when it is gone
+	Record *state.Resource
+}
+
+// Drift is an object that is not as it was recorded.
+type Drift struct {
+	Address     addr.Instance
+	Schema      *schema.Schema
+	Before      cty.Value       // as recorded
+	After       cty.Value       // as it is; null when it is gone
+	Differences []schema.Change // empty when it is gone
+}
+
+// HasChanges reports whether applying the plan would change the kernel or the outputs.
+func (p *Plan) HasChanges() bool {
+	for _, c := range p.Changes {
+		if c.Action != NoOp && c.Action != Read && c.Action != Forget {
+			return true
+		}
+	}
+	return slices.ContainsFunc(p.Outputs, func(o *OutputChange) bool { return o.Action != NoOp })
+}
+
+// Count gives how many objects the plan adds, changes and destroys. A replacement adds one
+// and destroys one.
+func (p *Plan) Count() (add, change, destroy int) {
+	for _, c := range p.Changes {
+		switch c.Action {
+		case Create:
+			add++
+		case Update:
+			change++
+		case Delete:
+			destroy++
+		case Replace:
+			add, destroy = add+1, destroy+1
+		}
+	}
+	return add, change, destroy
+}
+
+// Change gives the change of an instance, or nil.
+func (p *Plan) Change(a addr.Instance) *Change { return p.byAddress[a] }
+
+// New makes a plan. On errors the plan is nil; warnings come with a plan.
+func New(ctx context.Context, in Input) (*Plan, hcl.Diagnostics) {
+	p := &Plan{Input: in}
+	diags := p.refresh(ctx)
+	if diags.HasErrors() {
+		return nil, diags
+	}
+	if in.Mode == Destroy {
+		return p, append(diags, p.planDestroy()...)
+	}
+	diags = append(diags, Validate(in.Config, in.Registry)...)
+	if diags.HasErrors() {
+		return nil, diags
+	}
+	order, more := evaluationOrder(in.Config, in.Registry)
+	diags = append(diags, more...)
+	if diags.HasErrors() {
+		return nil, diags
+	}
+	more = p.decide(ctx, order)
+	diags = append(diags, more...)
+	if diags.HasErrors() {
+		return nil, diags
+	}
+	diags = append(diags, p.checkCreations(ctx)...)
+	diags = append(diags, p.planOutputs()...)
+	if diags.HasErrors() {
+		return nil, diags
+	}
+	if !p.HasChanges() {
+		diags = append(diags, p.RunChecks(ctx)...)
+	}
+	return p, diags
+}

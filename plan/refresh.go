@@ -1,0 +1,129 @@
+package plan
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/zclconf/go-cty/cty"
+	ctyjson "github.com/zclconf/go-cty/cty/json"
+
+	"github.com/diyform/diyform/internal/addr"
+	"github.com/diyform/diyform/internal/diag"
+	"github.com/diyform/diyform/providers"
+	"github.com/diyform/diyform/state"
+)
+
+// refresh reads every recorded object from the kernel and notes what drifted.
+func (p *Plan) refresh(ctx context.Context) hcl.Diagnostics {
+	var diags hcl.Diagnostics
+	p.recorded = make(map[addr.Instance]*Recorded, len(p.Input.State.Resources))
+	bySession := map[providers.Session][]*Recorded{}
+	for _, r := range p.Input.State.Sorted() {
+		t := p.Input.Registry.Type(r.Address.Type)
+		if t == nil {
+			diags = append(diags, diag.Error(nil, "Unknown resource type in the state",
+				fmt.Sprintf("The state records %s, whose type this version of diyform does not know. "+
+					"Use the version that made it.", r.Address)))
+			continue
+		}
+		object, err := decodeRecord(r, t.Schema().ImpliedType())
+		if err != nil {
+			diags = append(diags, diag.Error(nil, "The state cannot be read", diag.Sentence(err.Error())))
+			continue
+		}
+		rec := &Recorded{Object: object, Record: r}
+		p.recorded[r.Address] = rec
+		// After a reboot nothing that was recorded is there, and numbers that the kernel
+		// gave may mean something else now.
+		if p.Input.State.BootID == p.Input.Env.BootID {
+			s := p.Input.Sessions.OfType(r.Address.Type)
+			bySession[s] = append(bySession[s], rec)
+		}
+	}
+	if diags.HasErrors() {
+		return diags
+	}
+	diags = append(diags, read(ctx, bySession)...)
+	if !diags.HasErrors() {
+		p.noteDrift()
+	}
+	return diags
+}
+
+func decodeRecord(r *state.Resource, t cty.Type) (*providers.Object, error) {
+	o := &providers.Object{Address: r.Address, Identity: r.Identity, Unfinished: r.Status == state.Unfinished}
+	if len(r.Attributes) == 0 {
+		o.Attributes = cty.NullVal(t)
+		return o, nil
+	}
+	v, err := ctyjson.Unmarshal(r.Attributes, t)
+	if err != nil {
+		return nil, fmt.Errorf("attributes of %s: %w", r.Address, err)
+	}
+	o.Attributes = v
+	return o, nil
+}
+
+// read takes one snapshot a provider, all providers at once.
+func read(ctx context.Context, bySession map[providers.Session][]*Recorded) hcl.Diagnostics {
+	var (
+		mu    sync.Mutex
+		diags hcl.Diagnostics
+		wg    sync.WaitGroup
+	)
+	for session, list := range bySession {
+		wg.Go(func() {
+			objects := make([]*providers.Object, len(list))
+			for i, rec := range list {
+				objects[i] = rec.Object
+			}
+			readings := session.Snapshot().Read(ctx, objects)
+			mu.Lock()
+			defer mu.Unlock()
+			seen := map[string]bool{}
+			for i, r := range readings {
+				list[i].Actual = r.Object
+				if r.Err != nil && !seen[r.Err.Error()] {
+					seen[r.Err.Error()] = true
+					diags = append(diags, located(r.Err, "The kernel could not be read", list[i].Object.Address)...)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	return diags
+}
+
+// located makes diagnostics that name the resource at fault, for those without a place.
+func located(err error, summary string, a addr.Instance) hcl.Diagnostics {
+	diags := diag.FromError(err, summary, nil)
+	for _, d := range diags {
+		if d.Subject == nil {
+			d.Detail = fmt.Sprintf("%s\n\nThis is about %s.", d.Detail, a)
+		}
+	}
+	return diags
+}
+
+func (p *Plan) noteDrift() {
+	for _, r := range p.Input.State.Sorted() {
+		rec := p.recorded[r.Address]
+		if rec.Object.Unfinished || p.Input.State.BootID != p.Input.Env.BootID {
+			continue // not drift: a crash, or a reboot
+		}
+		s := p.Input.Registry.Type(r.Address.Type).Schema()
+		d := &Drift{Address: r.Address, Schema: s, Before: rec.Object.Attributes}
+		if rec.Actual == nil {
+			d.After = cty.NullVal(s.ImpliedType())
+		} else {
+			d.After = rec.Actual.Attributes
+			d.Differences = s.Diff(d.Before, d.After)
+			if len(d.Differences) == 0 {
+				continue
+			}
+		}
+		p.Drift = append(p.Drift, d)
+	}
+}

@@ -1,0 +1,295 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+
+	"github.com/diyform/diyform/internal/addr"
+	"github.com/diyform/diyform/internal/dag"
+	"github.com/diyform/diyform/internal/diag"
+	"github.com/diyform/diyform/providers"
+)
+
+// StepKind is a part of carrying out a change.
+type StepKind uint8
+
+const (
+	Apply  StepKind = iota // create, update or read; nothing for a NoOp, which others may wait for
+	Remove                 // delete, alone or as the first half of a replacement
+	AllOf                  // nothing: comes after every Apply of a block
+	NoneOf                 // nothing: comes after every Remove of what depends on a block
+)
+
+// Step is one node of the graph that apply carries out.
+type Step struct {
+	Kind   StepKind
+	Change *Change       // of Apply and Remove
+	Block  addr.Resource // of AllOf and NoneOf
+}
+
+// Follows reports whether the object of a Remove goes by itself with what it lives in, which
+// is removed before.
+func (s Step) Follows() bool { return s.Kind == Remove && s.Change.follows }
+
+func (s Step) String() string {
+	switch s.Kind {
+	case Apply:
+		return fmt.Sprintf("%s of %s", s.Change.Action, s.Change.Address)
+	case Remove:
+		return "delete of " + s.Change.Address.String()
+	}
+	return s.Block.String()
+}
+
+// Steps gives the graph of what apply has to do: a step depends on those before it.
+//
+//	apply X   after  apply Y      X refers to Y, or lives in, uses or is joined to it
+//	remove X  after  remove Z     Z depended on X
+//	remove Z  after  remove X     instead, when Z lives in X and goes along with it
+//	apply X   after  remove X     X is replaced
+//	apply Y   after  remove X     Y takes the place (the name) that X held
+//	remove X  after  apply Z      Z depended on X and is now made independent of it
+//
+// The last, and then going along, are wishes: they give way where they would make a circle.
+func (p *Plan) Steps() (*dag.Graph[Step], hcl.Diagnostics) {
+	for _, wishes := range []struct{ detach, follow bool }{{true, true}, {false, true}, {false, false}} {
+		b := &stepBuilder{Plan: p, detach: wishes.detach}
+		if !wishes.follow {
+			for _, c := range p.Changes {
+				c.follows = false
+			}
+		}
+		b.build()
+		if _, ok := b.g.Order(); ok {
+			return &b.g, nil
+		}
+		if !wishes.detach && !wishes.follow {
+			return nil, b.cycleErrors()
+		}
+	}
+	return nil, nil
+}
+
+type stepBuilder struct {
+	*Plan
+	g      dag.Graph[Step]
+	detach bool
+
+	holders map[providers.Place]*Change // of what is wanted
+	vacate  map[providers.Place]*Change // of what goes or moves
+	blocks  map[addr.Resource][]*Change
+}
+
+func (b *stepBuilder) build() {
+	b.index()
+	for _, c := range b.Changes {
+		if c.applies() || c.Action == NoOp {
+			b.node(Apply, c)
+		}
+		if c.removes() {
+			b.node(Remove, c)
+		}
+	}
+	for _, c := range b.Changes {
+		if c.applies() {
+			b.orderApply(c)
+		}
+		if c.removes() {
+			b.orderRemove(c)
+		}
+		if c.Prior != nil {
+			b.orderDependents(c)
+		}
+	}
+}
+
+func (c *Change) applies() bool {
+	return c.Action == Create || c.Action == Update || c.Action == Replace || c.Action == Read
+}
+
+func (c *Change) removes() bool { return c.Action == Delete || c.Action == Replace }
+
+func (b *stepBuilder) index() {
+	b.holders, b.vacate = map[providers.Place]*Change{}, map[providers.Place]*Change{}
+	b.blocks = map[addr.Resource][]*Change{}
+	for _, c := range b.Changes {
+		b.blocks[c.Address.Resource] = append(b.blocks[c.Address.Resource], c)
+		if c.Address.Mode == addr.Data {
+			continue
+		}
+		if !c.After.IsNull() {
+			for _, place := range b.wanted(c).Holds {
+				b.holders[place] = c
+			}
+		}
+		if c.Prior != nil && c.Action != NoOp {
+			for _, place := range b.was(c).Holds {
+				b.vacate[place] = c
+			}
+		}
+	}
+}
+
+func (b *stepBuilder) node(kind StepKind, c *Change) int {
+	return b.g.AddNode(Step{Kind: kind, Change: c})
+}
+
+// after says that step from comes after step to.
+func (b *stepBuilder) after(from, to int) {
+	if from != to {
+		b.g.AddEdge(from, to)
+	}
+}
+
+// orderApply puts the making of c after what it needs.
+func (b *stepBuilder) orderApply(c *Change) {
+	self := b.node(Apply, c)
+	if c.Action == Replace {
+		b.after(self, b.node(Remove, c))
+	}
+	for _, d := range c.Dependencies {
+		if !d.Exact {
+			b.after(self, b.allOf(d.Block))
+		} else if dep := b.byAddress[d.Block.Instance(d.Key)]; dep != nil && !dep.After.IsNull() {
+			b.after(self, b.node(Apply, dep))
+		}
+	}
+	if c.Address.Mode == addr.Data {
+		return
+	}
+	places := b.wanted(c)
+	for _, place := range slices.Concat(places.Within, places.Uses, places.Attached) {
+		if h := b.holders[place]; h != nil && h != c {
+			b.after(self, b.node(Apply, h))
+		}
+	}
+	for _, place := range places.Holds {
+		v := b.vacate[place]
+		switch {
+		case v == nil || v == c:
+		case v.removes():
+			b.after(self, b.node(Remove, v))
+		case v.applies() && b.holders[place] == c:
+			b.after(self, b.node(Apply, v))
+		}
+	}
+}
+
+// allOf is the step that comes after all instances of a block.
+func (b *stepBuilder) allOf(block addr.Resource) int {
+	before := b.g.Len()
+	n := b.g.AddNode(Step{Kind: AllOf, Block: block})
+	if b.g.Len() == before {
+		return n // made before
+	}
+	for _, c := range b.blocks[block] {
+		if !c.After.IsNull() {
+			b.after(n, b.node(Apply, c))
+		}
+	}
+	return n
+}
+
+// orderRemove puts the removal of c after that of what it goes along with.
+func (b *stepBuilder) orderRemove(c *Change) {
+	if !c.follows {
+		return
+	}
+	for _, place := range b.was(c).Within {
+		if h := b.vacate[place]; h != nil && h != c && h.removes() {
+			b.after(b.node(Remove, c), b.node(Remove, h))
+		}
+	}
+}
+
+// orderDependents puts the removal of what c depended on after c has let go of it.
+func (b *stepBuilder) orderDependents(c *Change) {
+	var own int
+	switch {
+	case c.removes():
+		own = b.node(Remove, c)
+	case c.Action == Update && b.detach:
+		own = b.node(Apply, c)
+	default:
+		return
+	}
+	within := b.was(c)
+	for _, text := range b.recorded[c.Address].Record.Dependencies {
+		a, err := addr.Parse(text)
+		if err != nil {
+			continue // of another version; the places below still tell
+		}
+		if dep := b.byAddress[a]; dep != nil {
+			b.removeAfter(dep, own, c)
+			continue
+		}
+		if list := b.blocks[a.Resource]; len(list) > 0 {
+			b.after(b.noneOf(a.Resource), own)
+		}
+	}
+	for _, place := range slices.Concat(within.Within, within.Uses, within.Attached) {
+		if h := b.vacate[place]; h != nil && h != c {
+			b.removeAfter(h, own, c)
+		}
+	}
+}
+
+// removeAfter puts the removal of dep, if it is removed, after the step own of c, unless c
+// goes along with dep.
+func (b *stepBuilder) removeAfter(dep *Change, own int, c *Change) {
+	if !dep.removes() || c.follows && b.livesIn(c, dep) {
+		return
+	}
+	if !c.removes() && dep.Action == Replace {
+		return // c is updated after dep is there again
+	}
+	b.after(b.node(Remove, dep), own)
+}
+
+func (b *stepBuilder) livesIn(c, dep *Change) bool {
+	held := b.was(dep).Holds
+	return slices.ContainsFunc(b.was(c).Within, func(place providers.Place) bool {
+		return slices.Contains(held, place)
+	})
+}
+
+// noneOf is the step before any instance of a block is removed, and after everything that
+// depended on the whole block has let go.
+func (b *stepBuilder) noneOf(block addr.Resource) int {
+	before := b.g.Len()
+	n := b.g.AddNode(Step{Kind: NoneOf, Block: block})
+	if b.g.Len() == before {
+		return n
+	}
+	for _, c := range b.blocks[block] {
+		if c.removes() && !c.follows {
+			b.after(b.node(Remove, c), n)
+		}
+	}
+	return n
+}
+
+func (b *stepBuilder) cycleErrors() hcl.Diagnostics {
+	var diags hcl.Diagnostics
+	for _, cycle := range b.g.Cycles() {
+		var text strings.Builder
+		text.WriteString("These steps wait for each other in a circle:\n")
+		for i, from := range cycle {
+			fmt.Fprintf(&text, "\n  the %s waits for the %s", b.g.Node(from), b.g.Node(cycle[(i+1)%len(cycle)]))
+		}
+		text.WriteString("\n\nA resource waits for what it refers to and for what it is made in, by name. " +
+			"Remove a reference or depends_on that goes the other way.")
+		diags = append(diags, diag.Error(b.g.Node(cycle[0]).rangeOf(), "Steps cannot be ordered", text.String()))
+	}
+	return diags
+}
+
+func (s Step) rangeOf() *hcl.Range {
+	if s.Change == nil {
+		return nil
+	}
+	return s.Change.Range
+}

@@ -1,0 +1,260 @@
+package plan
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hcldec"
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/diyform/diyform/config"
+	"github.com/diyform/diyform/internal/addr"
+	"github.com/diyform/diyform/internal/diag"
+	"github.com/diyform/diyform/internal/marks"
+	"github.com/diyform/diyform/providers"
+	"github.com/diyform/diyform/providers/schema"
+)
+
+// Validate tells what is wrong with a configuration whatever the values of its variables and
+// the state of the kernel: unknown types, names and arguments, wrong types, cycles, literals
+// that mean nothing.
+func Validate(cfg *config.Config, registry *providers.Registry) hcl.Diagnostics {
+	diags := checkTypes(cfg, registry)
+	if diags.HasErrors() {
+		return diags
+	}
+	diags = append(diags, checkReferences(cfg, registry)...)
+	if diags.HasErrors() {
+		return diags
+	}
+	_, more := evaluationOrder(cfg, registry)
+	diags = append(diags, more...)
+	if diags.HasErrors() {
+		return diags
+	}
+	e, err := NewEvaluator(cfg, nil, registry)
+	if err != nil {
+		return append(diags, diag.FromError(err, "The configuration cannot be evaluated", nil)...)
+	}
+	for _, a := range sortedBlocks(cfg) {
+		diags = append(diags, e.validateBlock(cfg.Resources[a])...)
+	}
+	for _, name := range sortedNames(cfg.Checks) {
+		if k := cfg.Checks[name]; k.Data != nil {
+			diags = append(diags, e.validateBlock(k.Data)...)
+		}
+	}
+	return diags
+}
+
+func specOf(a addr.Resource, registry *providers.Registry) hcldec.Spec {
+	if a.Mode == addr.Data {
+		return registry.DataType(a.Type).Schema().Spec()
+	}
+	return registry.Type(a.Type).Schema().Spec()
+}
+
+// checkTypes finds blocks whose type nobody provides.
+func checkTypes(cfg *config.Config, registry *providers.Registry) hcl.Diagnostics {
+	var diags hcl.Diagnostics
+	check := func(r *config.Resource) {
+		what, known, exists := "resource type", registry.TypeNames(), registry.Type(r.Addr.Type) != nil
+		if r.Addr.Mode == addr.Data {
+			what, known, exists = "data source", registry.DataTypeNames(), registry.DataType(r.Addr.Type) != nil
+		}
+		if exists {
+			return
+		}
+		hint := diag.Suggest(r.Addr.Type, known)
+		if hint == "" {
+			hint = fmt.Sprintf(" There are: %s.", strings.Join(known, ", "))
+		}
+		diags = append(diags, diag.Error(&r.TypeRange, "Unknown "+what,
+			fmt.Sprintf("diyform has no %s %q.%s", what, r.Addr.Type, hint)))
+	}
+	for _, a := range sortedBlocks(cfg) {
+		check(cfg.Resources[a])
+	}
+	for _, name := range sortedNames(cfg.Checks) {
+		if k := cfg.Checks[name]; k.Data != nil {
+			check(k.Data)
+		}
+	}
+	return diags
+}
+
+func checkReferences(cfg *config.Config, registry *providers.Registry) hcl.Diagnostics {
+	var diags hcl.Diagnostics
+	block := func(r *config.Resource) {
+		none := config.Scope{}
+		diags = append(diags, cfg.CheckReferences(config.References(r.Count), none)...)
+		diags = append(diags, cfg.CheckReferences(config.References(r.ForEach), none)...)
+		diags = append(diags, cfg.CheckReferences(r.DependsOn, r.Scope())...)
+		refs := config.BodyReferences(r.Body, specOf(r.Addr, registry))
+		diags = append(diags, cfg.CheckReferences(refs, r.Scope())...)
+	}
+	for _, a := range sortedBlocks(cfg) {
+		block(cfg.Resources[a])
+	}
+	for _, name := range sortedNames(cfg.Locals) {
+		diags = append(diags, cfg.CheckReferences(config.References(cfg.Locals[name].Expr), config.Scope{})...)
+	}
+	for _, name := range sortedNames(cfg.Outputs) {
+		o := cfg.Outputs[name]
+		diags = append(diags, cfg.CheckReferences(config.References(o.Expr), config.Scope{})...)
+		diags = append(diags, cfg.CheckReferences(o.DependsOn, config.Scope{})...)
+	}
+	for _, name := range sortedNames(cfg.Checks) {
+		k := cfg.Checks[name]
+		if k.Data != nil {
+			block(k.Data)
+		}
+		for _, a := range k.Asserts {
+			diags = append(diags, cfg.CheckReferences(config.References(a.Condition), k.Scope())...)
+			diags = append(diags, cfg.CheckReferences(config.References(a.ErrorMessage), k.Scope())...)
+		}
+	}
+	return diags
+}
+
+// validateBlock decodes a block with everything that it refers to unknown.
+func (e *Evaluator) validateBlock(r *config.Resource) hcl.Diagnostics {
+	s := e.schemaOf(r.Addr)
+	v, diags := hcldec.Decode(r.Body, s.Spec(), e.unknownContext(r))
+	if diags.HasErrors() {
+		return diags
+	}
+	return append(diags, e.checkArguments(r, s, v)...)
+}
+
+// checkArguments holds the formats and rules of the type against what is known of v.
+func (e *Evaluator) checkArguments(r *config.Resource, s *schema.Schema, v cty.Value) hcl.Diagnostics {
+	v, _ = v.UnmarkDeep()
+	canonical, problems := s.Canonical(v)
+	diags := placeProblems(r.Body, s, &r.DeclRange, problems)
+	if t := e.registry.Type(r.Addr.Type); r.Addr.Mode == addr.Managed && len(problems) == 0 {
+		proposed := s.Propose(canonical, cty.NullVal(s.ImpliedType()))
+		diags = append(diags, placeError(r.Body, s, &r.DeclRange, t.Validate(proposed))...)
+	}
+	return diags
+}
+
+// unknownContext is a scope in which every name of cfg exists and nothing is known.
+func (e *Evaluator) unknownContext(r *config.Resource) *hcl.EvalContext {
+	managed, data := roots{}, roots{}
+	for a, other := range e.cfg.Resources {
+		v := cty.DynamicVal
+		if other.Count == nil && other.ForEach == nil {
+			v = cty.UnknownVal(e.schemaOf(a).ImpliedType())
+		}
+		if a.Mode == addr.Data {
+			data.add(a, v)
+		} else {
+			managed.add(a, v)
+		}
+	}
+	vars := managed.values()
+	vars["data"] = cty.ObjectVal(data.values())
+	vars["var"], vars["local"] = cty.DynamicVal, cty.DynamicVal
+	vars["path"] = e.paths
+	if r.ForEach != nil {
+		vars["each"] = cty.ObjectVal(map[string]cty.Value{"key": cty.UnknownVal(cty.String), "value": cty.DynamicVal})
+	}
+	if r.Count != nil {
+		vars["count"] = cty.ObjectVal(map[string]cty.Value{"index": cty.UnknownVal(cty.Number)})
+	}
+	return &hcl.EvalContext{Variables: vars, Functions: e.functions}
+}
+
+// placeProblems turns problems with arguments into diagnostics at those arguments.
+func placeProblems(body hcl.Body, s *schema.Schema, header *hcl.Range, problems []*diag.Problem) hcl.Diagnostics {
+	var diags hcl.Diagnostics
+	for _, pr := range problems {
+		at := header
+		if rng := argumentRange(body, s, pr.Attribute); rng != nil {
+			at = rng
+		}
+		diags = append(diags, diag.Error(at, pr.Summary, pr.Detail))
+	}
+	return diags
+}
+
+// placeError does the same for an error that a provider returned.
+func placeError(body hcl.Body, s *schema.Schema, header *hcl.Range, err error) hcl.Diagnostics {
+	if err == nil {
+		return nil
+	}
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		var diags hcl.Diagnostics
+		for _, one := range joined.Unwrap() {
+			diags = append(diags, placeError(body, s, header, one)...)
+		}
+		return diags
+	}
+	var pr *diag.Problem
+	if errors.As(err, &pr) {
+		return placeProblems(body, s, header, []*diag.Problem{pr})
+	}
+	return diag.FromError(err, "The resource cannot be made", header)
+}
+
+// argumentRange finds where the argument at path ("peer.name") is set, or nil.
+func argumentRange(body hcl.Body, s *schema.Schema, path string) *hcl.Range {
+	if path == "" || body == nil {
+		return nil
+	}
+	name, rest, _ := strings.Cut(path, ".")
+	content, _, _ := body.PartialContent(hcldec.ImpliedSchema(s.Spec()))
+	if attr, ok := content.Attributes[name]; ok {
+		return attr.Expr.Range().Ptr()
+	}
+	b := s.Block(name)
+	if b == nil {
+		return nil
+	}
+	nth := 0
+	if b.Nesting == schema.List {
+		var index string
+		index, rest, _ = strings.Cut(rest, ".")
+		_, _ = fmt.Sscan(index, &nth)
+	}
+	for _, block := range content.Blocks.OfType(name) {
+		if nth--; nth >= 0 {
+			continue
+		}
+		if rng := argumentRange(block.Body, b.Schema, rest); rng != nil {
+			return rng
+		}
+		return block.DefRange.Ptr()
+	}
+	return nil
+}
+
+// sensitivePaths takes the marks off v and tells which parts were sensitive.
+func sensitivePaths(v cty.Value) (cty.Value, []cty.Path) {
+	if !v.ContainsMarked() {
+		return v, nil
+	}
+	plain, marked := v.UnmarkDeepWithPaths()
+	var paths []cty.Path
+	for _, m := range marked {
+		if _, ok := m.Marks[marks.Sensitive]; ok {
+			paths = append(paths, m.Path)
+		}
+	}
+	return plain, paths
+}
+
+// markSensitive puts the marks back.
+func markSensitive(v cty.Value, paths []cty.Path) cty.Value {
+	if len(paths) == 0 {
+		return v
+	}
+	var pvm []cty.PathValueMarks
+	for _, p := range paths {
+		pvm = append(pvm, cty.PathValueMarks{Path: p, Marks: cty.NewValueMarks(marks.Sensitive)})
+	}
+	return v.MarkWithPaths(pvm)
+}
