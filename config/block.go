@@ -7,6 +7,8 @@ import (
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/gohcl"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
+
+	"github.com/diyform/diyform/internal/diag"
 )
 
 // fileSchema is what a configuration file may hold.
@@ -81,13 +83,13 @@ func unknownBlockType(name string, subject, context hcl.Range) *hcl.Diagnostic {
 		Severity: hcl.DiagError,
 		Summary:  "Unknown block type",
 		Detail: fmt.Sprintf("diyform has no block type %q.%s It knows %s.",
-			name, suggest(name, known), strings.Join(known, ", ")),
+			name, diag.Suggest(name, known), strings.Join(known, ", ")),
 		Subject: subject.Ptr(),
 		Context: context.Ptr(),
 	}
 }
 
-// blockTypes lists the block types of fileSchema, in a new slice.
+// blockTypes lists the block types of fileSchema.
 func blockTypes() []string {
 	var types []string
 	for _, b := range fileSchema.Blocks {
@@ -120,13 +122,9 @@ func checkName(name string, rng hcl.Range) hcl.Diagnostics {
 	if isName(name) {
 		return nil
 	}
-	return hcl.Diagnostics{{
-		Severity: hcl.DiagError,
-		Summary:  "Invalid name",
-		Detail: fmt.Sprintf("%q is not a name. A name begins with a letter or an underscore and goes "+
-			"on with letters, digits, underscores and hyphens, all of them ASCII.", name),
-		Subject: rng.Ptr(),
-	}}
+	return hcl.Diagnostics{diag.Error(rng.Ptr(), "Invalid name",
+		fmt.Sprintf("%q is not a name. A name begins with a letter or an underscore and goes "+
+			"on with letters, digits, underscores and hyphens, all of them ASCII.", name))}
 }
 
 func isName(s string) bool {
@@ -141,11 +139,7 @@ func isName(s string) bool {
 
 // duplicate says that something is declared a second time, and where it was first.
 func duplicate(what, name string, again, first hcl.Range) *hcl.Diagnostic {
-	return &hcl.Diagnostic{
-		Severity: hcl.DiagError,
-		Summary:  "Duplicate " + what,
-		Detail: fmt.Sprintf("A %s named %s was already declared at %s. Names must differ: rename one "+
-			"of the two.", what, name, first),
-		Subject: again.Ptr(),
-	}
+	return diag.Error(again.Ptr(), "Duplicate "+what,
+		fmt.Sprintf("A %s named %s was already declared at %s. Names must differ: rename one "+
+			"of the two.", what, name, first))
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 
 	"github.com/hashicorp/hcl/v2"
+
+	"github.com/diyform/diyform/internal/diag"
 )
 
 var checkSchema = &hcl.BodySchema{Blocks: []hcl.BlockHeaderSchema{
@@ -33,12 +35,8 @@ func (c *Config) addCheck(block *hcl.Block) hcl.Diagnostics {
 		}
 	}
 	if len(check.Asserts) == 0 && !diags.HasErrors() {
-		diags = append(diags, &hcl.Diagnostic{
-			Severity: hcl.DiagError,
-			Summary:  "Check without an assert block",
-			Detail:   fmt.Sprintf("Check %q asserts nothing. Add at least one assert block.", check.Name),
-			Subject:  block.DefRange.Ptr(),
-		})
+		diags = append(diags, diag.Error(block.DefRange.Ptr(), "Check without an assert block",
+			fmt.Sprintf("Check %q asserts nothing. Add at least one assert block.", check.Name)))
 	}
 	if first, ok := c.Checks[check.Name]; ok {
 		return append(diags, duplicate("check", check.Name, check.DeclRange, first.DeclRange))
@@ -52,13 +50,9 @@ func (c *Config) addCheck(block *hcl.Block) hcl.Diagnostics {
 func (k *Check) addData(block *hcl.Block) hcl.Diagnostics {
 	data, diags := decodeResource(block)
 	if k.Data != nil {
-		return append(diags, &hcl.Diagnostic{
-			Severity: hcl.DiagError,
-			Summary:  "More than one data block in a check",
-			Detail: fmt.Sprintf("Check %q has a data block already, at %s. Write a second check for "+
-				"this one.", k.Name, k.Data.DeclRange),
-			Subject: block.DefRange.Ptr(),
-		})
+		return append(diags, diag.Error(block.DefRange.Ptr(), "More than one data block in a check",
+			fmt.Sprintf("Check %q has a data block already, at %s. Write a second check for "+
+				"this one.", k.Name, k.Data.DeclRange)))
 	}
 	for _, expr := range []hcl.Expression{data.Count, data.ForEach} {
 		if expr != nil {

@@ -84,7 +84,7 @@ type Resource struct {
 
 	Count     hcl.Expression // nil when the block has none
 	ForEach   hcl.Expression // nil when the block has none; never set together with Count
-	DependsOn []Reference    // each to a resource or data block; Key may use each and count
+	DependsOn []Reference    // to resource and data blocks, and what their keys refer to
 
 	DeclRange hcl.Range // the block's header
 	TypeRange hcl.Range

@@ -6,7 +6,7 @@ import (
 )
 
 // decodeDependsOn reads a depends_on argument: a list of whole resources or of instances of
-// them, whose index may be an expression.
+// them. What the index of an instance refers to follows it in the result.
 func decodeDependsOn(attr *hcl.Attribute) ([]Reference, hcl.Diagnostics) {
 	if attr == nil {
 		return nil, nil
@@ -14,7 +14,7 @@ func decodeDependsOn(attr *hcl.Attribute) ([]Reference, hcl.Diagnostics) {
 	items, diags := hcl.ExprList(attr.Expr)
 	var refs []Reference
 	for _, item := range items {
-		ref, ok := dependency(item)
+		found, ok := dependency(item)
 		if !ok {
 			diags = append(diags, &hcl.Diagnostic{
 				Severity: hcl.DiagError,
@@ -27,13 +27,13 @@ func decodeDependsOn(attr *hcl.Attribute) ([]Reference, hcl.Diagnostics) {
 			})
 			continue
 		}
-		refs = append(refs, ref)
+		refs = append(refs, found...)
 	}
 	return refs, diags
 }
 
 // dependency reads one item. In JSON the item is a string that holds the address itself.
-func dependency(item hcl.Expression) (Reference, bool) {
+func dependency(item hcl.Expression) ([]Reference, bool) {
 	expr, ok := item.(hclsyntax.Expression)
 	if !ok {
 		expr = jsonAddress(item)
@@ -44,18 +44,18 @@ func dependency(item hcl.Expression) (Reference, bool) {
 	}
 	t, ok := traversal.(*hclsyntax.ScopeTraversalExpr)
 	if !ok {
-		return Reference{}, false
+		return nil, false
 	}
-	ref := nativeReferences(expr)[0]
+	refs := nativeReferences(expr)
 	steps := len(t.Traversal)
-	if key == nil && ref.Key != nil {
+	if key == nil && refs[0].Key != nil {
 		steps-- // a literal index is a step of the traversal
 	}
 	whole := 2
 	if t.Traversal.RootName() == "data" {
 		whole = 3
 	}
-	return ref, ref.Subject.Kind == ResourceSubject && steps == whole
+	return refs, refs[0].Subject.Kind == ResourceSubject && steps == whole
 }
 
 // jsonAddress parses the expression that a JSON string holds, or gives nil.

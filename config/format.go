@@ -54,25 +54,23 @@ func bodyEdits(src []byte, body *hclsyntax.Body) []edit {
 }
 
 // unwrapEdit replaces "${x}" by x. It leaves alone what has strip markers or comments beside
-// x. An x of several lines needs parentheses, inside of which newlines mean nothing.
+// x, or a heredoc in it. An x of several lines needs parentheses, inside of which newlines mean nothing.
 func unwrapEdit(src []byte, expr hclsyntax.Expression) (edit, bool) {
 	wrap, ok := expr.(*hclsyntax.TemplateWrapExpr)
 	if !ok {
 		return edit{}, false
 	}
-	outer := wrap.SrcRange
-	inner := wrap.Wrapped.Range()
-	if nested, ok := unwrapEdit(src, wrap.Wrapped); ok {
-		inner.Start.Byte, inner.End.Byte = nested.start, nested.end
-		if !isUnwrappable(src, outer, inner) {
-			return edit{}, false
-		}
-		return edit{outer.Start.Byte, outer.End.Byte, nested.text}, true
-	}
+	outer, inner := wrap.SrcRange, wrap.Wrapped.Range()
 	if !isUnwrappable(src, outer, inner) {
 		return edit{}, false
 	}
+	if nested, ok := unwrapEdit(src, wrap.Wrapped); ok {
+		return edit{outer.Start.Byte, outer.End.Byte, nested.text}, true
+	}
 	text := src[inner.Start.Byte:inner.End.Byte]
+	if bytes.Contains(text, []byte("<<")) {
+		return edit{}, false // a heredoc's end mark needs the rest of its line
+	}
 	if _, done := wrap.Wrapped.(*hclsyntax.ParenthesesExpr); !done && bytes.ContainsRune(text, '\n') {
 		text = slices.Concat([]byte("("), text, []byte(")"))
 	}

@@ -1,19 +1,23 @@
 package config
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"hash"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclparse"
 
 	"github.com/diyform/diyform/internal/addr"
+	"github.com/diyform/diyform/internal/diag"
 )
 
 const (
@@ -38,7 +42,16 @@ func Load(dir string) (*Config, hcl.Diagnostics) {
 		diags = append(diags, c.addFile(parser, path, src)...)
 	}
 	c.hash = hex.EncodeToString(digest.Sum(nil))
+	sortByPlace(diags)
 	return c, diags
+}
+
+// sortByPlace puts diagnostics in the order of the source. Those without a place come first.
+func sortByPlace(diags hcl.Diagnostics) {
+	slices.SortStableFunc(diags, func(a, b *hcl.Diagnostic) int {
+		x, y := cmp.Or(a.Subject, &hcl.Range{}), cmp.Or(b.Subject, &hcl.Range{})
+		return cmp.Or(cmp.Compare(x.Filename, y.Filename), cmp.Compare(x.Start.Byte, y.Start.Byte))
+	})
 }
 
 func newConfig(dir string) *Config {
@@ -88,12 +101,9 @@ func configFiles(dir string) ([]string, hcl.Diagnostics) {
 	if len(paths) > 0 {
 		return paths, nil
 	}
-	return nil, hcl.Diagnostics{{
-		Severity: hcl.DiagError,
-		Summary:  "No configuration files",
-		Detail: fmt.Sprintf("The folder %s has no file whose name ends in %s or %s. Write one, "+
-			"or name another folder with -chdir=DIR.", dir, nativeSuffix, jsonSuffix),
-	}}
+	return nil, hcl.Diagnostics{diag.Error(nil, "No configuration files",
+		fmt.Sprintf("The folder %s has no file whose name ends in %s or %s. Write one, "+
+			"or name another folder with -chdir=DIR.", dir, nativeSuffix, jsonSuffix))}
 }
 
 func isConfigFile(name string) bool {
@@ -113,12 +123,10 @@ func addToDigest(digest hash.Hash, name string, src []byte) {
 
 func unreadable(path string, err error) *hcl.Diagnostic {
 	reason := err
-	if pathErr, ok := err.(*fs.PathError); ok {
-		reason = pathErr.Err
+	var pathErr *fs.PathError
+	if errors.As(err, &pathErr) {
+		reason = pathErr.Err // the path is said already
 	}
-	return &hcl.Diagnostic{
-		Severity: hcl.DiagError,
-		Summary:  "Cannot read configuration",
-		Detail:   fmt.Sprintf("%s: %s.", path, reason),
-	}
+	return diag.Error(nil, "Cannot read configuration",
+		fmt.Sprintf("%s: %s.", path, reason))
 }

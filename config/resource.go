@@ -8,6 +8,7 @@ import (
 	"github.com/hashicorp/hcl/v2"
 
 	"github.com/diyform/diyform/internal/addr"
+	"github.com/diyform/diyform/internal/diag"
 )
 
 // metaSchema is what every resource and data block may hold besides its type's arguments.
@@ -41,13 +42,9 @@ func decodeResource(block *hcl.Block) (*Resource, hcl.Diagnostics) {
 	diags := checkName(r.Addr.Type, r.TypeRange)
 	diags = append(diags, checkName(r.Addr.Name, r.NameRange)...)
 	if slices.Contains(reservedTypes, r.Addr.Type) {
-		diags = append(diags, &hcl.Diagnostic{
-			Severity: hcl.DiagError,
-			Summary:  "Reserved resource type name",
-			Detail: fmt.Sprintf("%q cannot be a resource type: references that begin with it mean "+
-				"something else. Reserved are %s.", r.Addr.Type, strings.Join(reservedTypes, ", ")),
-			Subject: r.TypeRange.Ptr(),
-		})
+		diags = append(diags, diag.Error(r.TypeRange.Ptr(), "Reserved resource type name",
+			fmt.Sprintf("%q cannot be a resource type: references that begin with it mean "+
+				"something else. Reserved are %s.", r.Addr.Type, strings.Join(reservedTypes, ", "))))
 	}
 	return r, append(diags, r.decodeMeta(block.Body)...)
 }

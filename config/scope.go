@@ -2,12 +2,14 @@ package config
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
 
 	"github.com/diyform/diyform/internal/addr"
+	"github.com/diyform/diyform/internal/diag"
 )
 
 // Scope is where an expression stands, as far as that decides what it can refer to. The zero
@@ -49,7 +51,7 @@ func (c *Config) CheckReference(ref Reference, at Scope) hcl.Diagnostics {
 	case PathSubject:
 		return checkFixed(ref, "path", []string{"cwd", "module", "root"}, true, "")
 	default:
-		return hcl.Diagnostics{c.invalidReference(ref)}
+		return c.invalidReference(ref)
 	}
 	return nil
 }
@@ -83,7 +85,7 @@ func (c *Config) checkResourceReference(ref Reference, at Scope) hcl.Diagnostics
 	if at.Data != nil && at.Data.Addr.Type == res.Type && res.Mode == addr.Data {
 		return undeclared(ref, what, res.String(), []string{at.Data.Addr.String()}, "")
 	}
-	return undeclared(ref, what, res.String(), c.resourceNames(res), "")
+	return undeclared(ref, what, res.String(), c.namesLike(res), "")
 }
 
 // checkWithData gives the check whose data block has address res, or nil.
@@ -96,31 +98,37 @@ func (c *Config) checkWithData(res addr.Resource) *Check {
 	return nil
 }
 
-// resourceNames lists the addresses that want could have been meant to be: those of its own
-// type where there are any, else all of its mode.
-func (c *Config) resourceNames(want addr.Resource) []string {
-	var sameType, sameMode []string
+// namesLike lists what could have been meant by want: the addresses of its own type where
+// there are any, else those of its mode and, for a resource, the other kinds of names.
+func (c *Config) namesLike(want addr.Resource) []string {
+	var sameType, others []string
 	for a := range c.Resources {
-		if a.Mode != want.Mode {
-			continue
-		}
-		sameMode = append(sameMode, a.String())
-		if a.Type == want.Type {
+		switch {
+		case a.Mode == want.Mode && a.Type == want.Type:
 			sameType = append(sameType, a.String())
+		case a.Mode == want.Mode:
+			others = append(others, a.String())
 		}
 	}
-	if len(sameType) > 0 {
-		return sameType
+	if len(sameType) > 0 || want.Mode == addr.Data {
+		return append(sameType, others...)
 	}
-	return sameMode
+	for name := range c.Variables {
+		others = append(others, "var."+name)
+	}
+	for name := range c.Locals {
+		others = append(others, "local."+name)
+	}
+	return append(others, "each.key", "each.value", "count.index")
 }
 
 // checkFixed checks a reference to a root whose names are fixed. With exists false the root
 // has no value at that place because the block has no argument of name argument.
 func checkFixed(ref Reference, root string, names []string, exists bool, argument string) hcl.Diagnostics {
 	if !slices.Contains(names, ref.Subject.Name) {
-		return undeclared(ref, "attribute of "+root, ref.Subject.Name, slices.Clone(names),
-			fmt.Sprintf(" There is %s.%s.", root, strings.Join(names, ", "+root+".")))
+		return referenceError(ref, "Reference to unknown attribute",
+			fmt.Sprintf("%s has no %s.%s It has %s.", root, ref.Subject.Name,
+				diag.Suggest(ref.Subject.Name, names), strings.Join(names, " and ")))
 	}
 	if !exists {
 		return referenceError(ref, "Reference without a value here",
@@ -131,7 +139,7 @@ func checkFixed(ref Reference, root string, names []string, exists bool, argumen
 }
 
 func undeclared(ref Reference, what, name string, known []string, hint string) hcl.Diagnostics {
-	if s := suggest(name, known); s != "" {
+	if s := diag.Suggest(name, known); s != "" {
 		hint = s
 	}
 	return referenceError(ref, "Reference to undeclared "+what,
@@ -149,46 +157,41 @@ func referenceError(ref Reference, summary, detail string) hcl.Diagnostics {
 }
 
 // invalidReference explains a form that means nothing.
-func (c *Config) invalidReference(ref Reference) *hcl.Diagnostic {
+func (c *Config) invalidReference(ref Reference) hcl.Diagnostics {
 	root := ref.Traversal.RootName()
-	detail := ""
-	switch root {
-	case "var", "local", "each", "count", "path":
-		detail = fmt.Sprintf("%q alone is not a value. Write a name after it, as in %s.", root,
-			map[string]string{"var": "var.subnet", "local": "local.hosts", "each": "each.key",
-				"count": "count.index", "path": "path.module"}[root])
-	case "data":
-		detail = "A reference to data needs a type and a name, as in data.default_route.wan."
-	case "module", "self":
-		detail = fmt.Sprintf("%q refers to nothing in diyform.", root)
-	default:
-		detail = fmt.Sprintf("%q is not a value by itself. A resource is referred to by type and name, "+
-			"as in veth_pair.uplink; a string is written in quotes.", root)
-		known := append(keysOf(kindsByRoot), c.types()...)
-		if len(ref.Traversal) == 1 {
-			if s := suggest(root, known); s != "" {
-				detail += s
-			}
+	examples := map[string]string{
+		"var": "var.subnet", "local": "local.hosts", "each": "each.key", "count": "count.index",
+		"path": "path.module", "data": "data.default_route.wan",
+	}
+	for _, a := range c.addresses() {
+		if a.Mode == addr.Managed {
+			examples[a.Type] = a.String()
 		}
 	}
-	return referenceError(ref, "Invalid reference", detail)[0]
+	detail := ""
+	switch example, known := examples[root]; {
+	case known:
+		detail = fmt.Sprintf("%s is not complete. Write it with a name, as in %s.", text(ref.Traversal), example)
+	case root == "module" || root == "self":
+		detail = fmt.Sprintf("%q refers to nothing in diyform.", root)
+	default:
+		detail = fmt.Sprintf("%s is not a value. A resource is referred to by type and name, as in "+
+			"veth_pair.uplink, and a text is written in quotes.%s", root, diag.Suggest(root, keysOf(examples)))
+	}
+	return referenceError(ref, "Invalid reference", detail)
 }
 
-// types lists the resource types that are declared, each once.
-func (c *Config) types() []string {
-	seen := map[string]bool{}
-	for a := range c.Resources {
-		seen[a.Type] = a.Mode == addr.Managed || seen[a.Type]
-	}
-	return keysOf(seen)
+// addresses lists the declared resources in order.
+func (c *Config) addresses() []addr.Resource {
+	return slices.SortedFunc(maps.Keys(c.Resources), addr.Resource.Compare)
+}
+
+// text writes the names that a traversal begins with.
+func text(traversal hcl.Traversal) string {
+	return strings.Join(leadingNames(traversal), ".")
 }
 
 // keysOf lists the keys of m in order.
 func keysOf[V any](m map[string]V) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
+	return slices.Sorted(maps.Keys(m))
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
 
+	"github.com/diyform/diyform/internal/diag"
 	"github.com/diyform/diyform/internal/marks"
 )
 
@@ -100,20 +101,14 @@ func (c *Config) argInput(text string, inputs map[string]input) hcl.Diagnostics 
 	name, value, ok := strings.Cut(text, "=")
 	name = strings.TrimSpace(name)
 	if !ok {
-		return hcl.Diagnostics{{
-			Severity: hcl.DiagError,
-			Summary:  "Invalid -var option",
-			Detail:   fmt.Sprintf("-var %q has no value. Write it as -var 'NAME=VALUE'.", text),
-		}}
+		return hcl.Diagnostics{diag.Error(nil, "Invalid -var option",
+			fmt.Sprintf("-var %q has no value. Write it as -var 'NAME=VALUE'.", text))}
 	}
 	v, ok := c.Variables[name]
 	if !ok {
-		return hcl.Diagnostics{{
-			Severity: hcl.DiagError,
-			Summary:  "Value for undeclared variable",
-			Detail: fmt.Sprintf("-var sets %q, which the configuration does not declare.%s", name,
-				suggest(name, keysOf(c.Variables))),
-		}}
+		return hcl.Diagnostics{diag.Error(nil, "Value for undeclared variable",
+			fmt.Sprintf("-var sets %q, which the configuration does not declare.%s", name,
+				diag.Suggest(name, keysOf(c.Variables))))}
 	}
 	in, diags := c.parseInput(v, value, "-var "+name)
 	inputs[name] = in
@@ -147,13 +142,9 @@ func (c *Config) parseInput(v *Variable, text, from string) (input, hcl.Diagnost
 // finish makes the variable's value out of what was given, if anything was.
 func (v *Variable) finish(in input, given bool) (cty.Value, hcl.Diagnostics) {
 	if !given && v.Required() {
-		return cty.UnknownVal(v.Type), hcl.Diagnostics{{
-			Severity: hcl.DiagError,
-			Summary:  "No value for required variable",
-			Detail: fmt.Sprintf("Variable %q has no default and was not set. Set it with -var '%s=VALUE', "+
-				"in diyform.vars.hcl, or by the environment variable %s%s.", v.Name, v.Name, environPrefix, v.Name),
-			Subject: v.DeclRange.Ptr(),
-		}}
+		return cty.UnknownVal(v.Type), hcl.Diagnostics{diag.Error(v.DeclRange.Ptr(), "No value for required variable",
+			fmt.Sprintf("Variable %q has no default and was not set. Set it with -var '%s=VALUE', "+
+				"in diyform.vars.hcl, or by the environment variable %s%s.", v.Name, v.Name, environPrefix, v.Name))}
 	}
 	val := v.Default
 	if given {
@@ -180,13 +171,9 @@ func (v *Variable) invalid(in input, reason string) *hcl.Diagnostic {
 	if subject == nil {
 		subject = v.DeclRange.Ptr()
 	}
-	return &hcl.Diagnostic{
-		Severity: hcl.DiagError,
-		Summary:  "Invalid value for variable",
-		Detail: fmt.Sprintf("%s does not fit variable %q, declared at %s: %s.",
-			sentence(in.from), v.Name, v.DeclRange, reason),
-		Subject: subject,
-	}
+	return diag.Error(subject, "Invalid value for variable",
+		fmt.Sprintf("%s does not fit variable %q, declared at %s: %s.",
+			sentence(in.from), v.Name, v.DeclRange, reason))
 }
 
 // sentence gives s with a capital at its beginning.

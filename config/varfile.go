@@ -8,6 +8,9 @@ import (
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclparse"
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/diyform/diyform/internal/diag"
 )
 
 // folderInputs reads diyform.vars.hcl and then *.auto.vars.hcl by name, each in its native
@@ -62,15 +65,16 @@ func (c *Config) fileInput(path string, attr *hcl.Attribute, inputs map[string]i
 			Severity: hcl.DiagWarning,
 			Summary:  "Value for undeclared variable",
 			Detail: fmt.Sprintf("The configuration declares no variable %q, so this value is not used.%s",
-				attr.Name, suggest(attr.Name, keysOf(c.Variables))),
+				attr.Name, diag.Suggest(attr.Name, keysOf(c.Variables))),
 			Subject: attr.NameRange.Ptr(),
 			Context: attr.Range.Ptr(),
 		}}
 	}
 	val, diags := attr.Expr.Value(nil)
-	if !diags.HasErrors() {
-		inputs[attr.Name] = input{value: val, from: "the value in " + path, rng: attr.Expr.Range().Ptr()}
+	if diags.HasErrors() {
+		val = cty.DynamicVal
 	}
+	inputs[attr.Name] = input{value: val, from: "the value in " + path, rng: attr.Expr.Range().Ptr()}
 	return diags
 }
 

@@ -9,6 +9,8 @@ import (
 	"github.com/hashicorp/hcl/v2/ext/typeexpr"
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/convert"
+
+	"github.com/diyform/diyform/internal/diag"
 )
 
 var variableSchema = &hcl.BodySchema{
@@ -43,13 +45,9 @@ func decodeVariable(block *hcl.Block) (*Variable, hcl.Diagnostics) {
 	}
 	diags := checkName(v.Name, block.LabelRanges[0])
 	if slices.Contains(reservedVariables, v.Name) {
-		diags = append(diags, &hcl.Diagnostic{
-			Severity: hcl.DiagError,
-			Summary:  "Reserved variable name",
-			Detail: fmt.Sprintf("A variable cannot be named %q: blocks have an argument of that name. "+
-				"Reserved are %s.", v.Name, strings.Join(reservedVariables, ", ")),
-			Subject: block.LabelRanges[0].Ptr(),
-		})
+		diags = append(diags, diag.Error(block.LabelRanges[0].Ptr(), "Reserved variable name",
+			fmt.Sprintf("A variable cannot be named %q: blocks have an argument of that name. "+
+				"Reserved are %s.", v.Name, strings.Join(reservedVariables, ", "))))
 	}
 	content, more := block.Body.Content(variableSchema)
 	diags = append(diags, more...)

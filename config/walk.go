@@ -4,11 +4,13 @@ import (
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hcldec"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/hashicorp/hcl/v2/json"
 	"github.com/zclconf/go-cty/cty"
 )
 
 // References gives what an expression refers to, in the order of the source, wrong forms
-// included. The names that for expressions bind are no references.
+// included. The names that for expressions bind are no references. A nil expression and one
+// that was made by hcl.StaticExpr refer to nothing.
 func References(expr hcl.Expression) []Reference {
 	if expr == nil {
 		return nil
@@ -16,7 +18,10 @@ func References(expr hcl.Expression) []Reference {
 	if native, ok := expr.(hclsyntax.Expression); ok {
 		return nativeReferences(native)
 	}
-	return jsonReferences(expr)
+	if json.IsJSONExpression(expr) {
+		return jsonReferences(expr)
+	}
+	return nil
 }
 
 // BodyReferences gives what the arguments of a body refer to, as far as spec knows them. A

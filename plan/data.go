@@ -52,26 +52,18 @@ func (d *decision) readData(ctx context.Context, b *block, a addr.Instance, quer
 	return v, nil
 }
 
-// ReadData reads a data source of the plan whose reading was put off, now that everything
-// that it depends on is there, and makes its value known to the evaluator.
-func (p *Plan) ReadData(ctx context.Context, c *Change) hcl.Diagnostics {
+// Query evaluates the arguments of a data source whose reading was put off, now that
+// everything that it depends on is there.
+func (p *Plan) Query(c *Change) (cty.Value, hcl.Diagnostics) {
 	b := p.Evaluator.blocks[c.Address.Resource]
 	args, diags := p.Evaluator.Arguments(c.Address)
 	if diags.HasErrors() {
-		return diags
+		return cty.DynamicVal, diags
 	}
 	plain, sensitive := sensitivePaths(args)
+	c.Sensitive = sensitive
 	query, more := dataQuery(b.schema, b.cfg, plain)
-	diags = append(diags, more...)
-	if diags.HasErrors() {
-		return diags
-	}
-	v, err := p.Input.Sessions.OfDataType(c.Address.Type).Data(ctx, c.Address.Type, query)
-	if err != nil {
-		return append(diags, placeError(b.cfg.Body, b.schema, &b.cfg.DeclRange, err)...)
-	}
-	p.Evaluator.Set(c.Address, markSensitive(v, sensitive))
-	return diags
+	return query, append(diags, more...)
 }
 
 // pending reports whether anything of deps is about to change.

@@ -60,7 +60,7 @@ func NewEvaluator(cfg *config.Config, variables map[string]cty.Value, registry *
 	}
 	e := &Evaluator{
 		cfg: cfg, registry: registry, variables: variables,
-		functions: config.Functions(cfg.Dir),
+		functions: config.PlanFunctions(cfg.Dir),
 		paths: cty.ObjectVal(map[string]cty.Value{
 			"module": cty.StringVal(root), "root": cty.StringVal(root), "cwd": cty.StringVal(cwd),
 		}),
@@ -86,8 +86,10 @@ func (e *Evaluator) schemaOf(a addr.Resource) *schema.Schema {
 	return e.registry.Type(a.Type).Schema()
 }
 
-// Forget drops what was evaluated from instance values, which are about to change.
-func (e *Evaluator) Forget() {
+// Begin readies the evaluator for apply: instance values are about to change, so what was
+// evaluated from them is dropped, and functions like timestamp give their real values.
+func (e *Evaluator) Begin() {
+	e.functions = config.Functions(e.cfg.Dir)
 	clear(e.locals)
 	for _, b := range e.blocks {
 		b.whole, b.base = cty.NilVal, nil

@@ -128,6 +128,15 @@ func (p *Plan) HasChanges() bool {
 	return slices.ContainsFunc(p.Outputs, func(o *OutputChange) bool { return o.Action != NoOp })
 }
 
+// NeedsApply reports whether apply has anything to do, be it only for the record: objects
+// that are gone already, or that were read and are not as recorded.
+func (p *Plan) NeedsApply() bool {
+	if p.HasChanges() || len(p.Drift) > 0 {
+		return true
+	}
+	return slices.ContainsFunc(p.Changes, func(c *Change) bool { return c.Action == Forget || c.Action == Read })
+}
+
 // Count gives how many objects the plan adds, changes and destroys. A replacement adds one
 // and destroys one.
 func (p *Plan) Count() (add, change, destroy int) {

@@ -21,14 +21,7 @@ func (p *Plan) refresh(ctx context.Context) hcl.Diagnostics {
 	p.recorded = make(map[addr.Instance]*Recorded, len(p.Input.State.Resources))
 	bySession := map[providers.Session][]*Recorded{}
 	for _, r := range p.Input.State.Sorted() {
-		t := p.Input.Registry.Type(r.Address.Type)
-		if t == nil {
-			diags = append(diags, diag.Error(nil, "Unknown resource type in the state",
-				fmt.Sprintf("The state records %s, whose type this version of diyform does not know. "+
-					"Use the version that made it.", r.Address)))
-			continue
-		}
-		object, err := decodeRecord(r, t.Schema().ImpliedType())
+		object, _, err := DecodeRecord(p.Input.Registry, r)
 		if err != nil {
 			diags = append(diags, diag.Error(nil, "The state cannot be read", diag.Sentence(err.Error())))
 			continue
@@ -50,6 +43,39 @@ func (p *Plan) refresh(ctx context.Context) hcl.Diagnostics {
 		p.noteDrift()
 	}
 	return diags
+}
+
+// DecodeRecord gives a recorded object and its type.
+func DecodeRecord(registry *providers.Registry, r *state.Resource) (*providers.Object, providers.Type, error) {
+	t := registry.Type(r.Address.Type)
+	if t == nil {
+		return nil, nil, fmt.Errorf("the state records %s, whose type this version of diyform does not know", r.Address)
+	}
+	o, err := decodeRecord(r, t.Schema().ImpliedType())
+	return o, t, err
+}
+
+// Refresh reads the recorded objects that pick chooses from the kernel, in the order of
+// their addresses.
+func Refresh(ctx context.Context, in Input, pick func(addr.Instance) bool) ([]*Recorded, hcl.Diagnostics) {
+	chosen := *in.State
+	chosen.Resources = map[addr.Instance]*state.Resource{}
+	for a, r := range in.State.Resources {
+		if pick(a) {
+			chosen.Resources[a] = r
+		}
+	}
+	in.State = &chosen
+	p := &Plan{Input: in}
+	diags := p.refresh(ctx)
+	if diags.HasErrors() {
+		return nil, diags
+	}
+	var out []*Recorded
+	for _, r := range chosen.Sorted() {
+		out = append(out, p.recorded[r.Address])
+	}
+	return out, diags
 }
 
 func decodeRecord(r *state.Resource, t cty.Type) (*providers.Object, error) {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-	"strings"
 )
 
 // cursor reads JSON strictly and knows at which byte it is. encoding/json takes keys in any
@@ -33,45 +32,6 @@ func (p *problem) Error() string { return p.text }
 
 func problemAt(offset int, format string, args ...any) error {
 	return &problem{offset: offset, text: fmt.Sprintf(format, args...)}
-}
-
-// shape is an object whose members are known.
-type shape struct {
-	name    string // "a resource"
-	members []member
-}
-
-type member struct {
-	key      string
-	required bool
-}
-
-// find gives the number of the member, or -1.
-func (s *shape) find(key []byte) int {
-	for i, m := range s.members {
-		if m.key == string(key) {
-			return i
-		}
-	}
-	return -1
-}
-
-// missing gives the first required key that is not among those seen.
-func (s *shape) missing(seen uint64) (string, bool) {
-	for i, m := range s.members {
-		if m.required && seen&(1<<i) == 0 {
-			return m.key, true
-		}
-	}
-	return "", false
-}
-
-func (s *shape) keys() string {
-	var names []string
-	for _, m := range s.members {
-		names = append(names, strconv.Quote(m.key))
-	}
-	return strings.Join(names, ", ")
 }
 
 // object reads an object of a shape. read is called with the cursor at the member's value.
@@ -113,6 +73,26 @@ func (c *cursor) entries(name string, read func(at int, key string) error) error
 		}
 		return read(at, string(key))
 	})
+}
+
+var errFound = errors.New("found")
+
+// seek goes to the value of a key, before it is known which other keys there may be.
+func (c *cursor) seek(name, key string) error {
+	start := c.start()
+	err := c.entries(name, func(_ int, k string) error {
+		if k == key {
+			return errFound
+		}
+		return c.skip()
+	})
+	switch {
+	case errors.Is(err, errFound):
+		return nil
+	case err == nil:
+		return problemAt(start, "%s lacks the key %q", name, key)
+	}
+	return err
 }
 
 // array reads an array; read is called with the cursor at each element.
@@ -262,13 +242,22 @@ func (c *cursor) raw() (json.RawMessage, error) {
 		return nil, err
 	}
 	from := c.raws.Len()
-	if err := json.Compact(&c.raws, c.data[start:c.pos]); err != nil {
-		if syntax := (*json.SyntaxError)(nil); errors.As(err, &syntax) {
-			return nil, problemAt(start+max(0, int(syntax.Offset)-1), "%s", syntax)
-		}
-		return nil, problemAt(start, "%s", err)
+	if json.Compact(&c.raws, c.data[start:c.pos]) != nil {
+		return nil, c.syntaxProblem(start)
 	}
 	return c.raws.Bytes()[from:c.raws.Len():c.raws.Len()], nil
+}
+
+// syntaxProblem reads the value once more: only Unmarshal says where the mistake is, by the
+// number of bytes up to and with it.
+func (c *cursor) syntaxProblem(start int) error {
+	var value json.RawMessage
+	err := json.Unmarshal(c.data[start:c.pos], &value)
+	syntax := (*json.SyntaxError)(nil)
+	if errors.As(err, &syntax) {
+		start += int(syntax.Offset) - 1
+	}
+	return problemAt(start, "%v", err)
 }
 
 // rawObject is raw for a value that must be an object.

@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"unicode/utf8"
 
-	"github.com/google/uuid"
-
 	"github.com/diyform/diyform/internal/addr"
 )
 
@@ -64,24 +62,26 @@ func decode(file string, data []byte) (*State, error) {
 	return st, nil
 }
 
-// decodeHeader reads only which document it is.
+// decodeHeader reads which document it is, and stops there.
 func decodeHeader(file string, data []byte) (lineage string, serial uint64, err error) {
 	migrated, err := migrate(file, data, Format, migrations)
 	if err != nil {
 		return "", 0, err
 	}
-	var st State
-	c := newCursor(migrated)
-	err = c.object(&documentShape, func(key string) error {
-		if key == "lineage" || key == "serial" {
-			return c.documentMember(&st, key)
-		}
-		return c.skip()
-	})
+	lineageAt, serialAt := &cursor{data: migrated}, &cursor{data: migrated}
+	if err = lineageAt.seek("the state", "lineage"); err == nil {
+		lineage, err = lineageAt.lineage()
+	}
+	if err == nil {
+		err = serialAt.seek("the state", "serial")
+	}
+	if err == nil {
+		serial, err = serialAt.number(64)
+	}
 	if err != nil {
 		return "", 0, damaged(file, migrated, documentAdvice, err)
 	}
-	return st.Lineage, st.Serial, nil
+	return lineage, serial, nil
 }
 
 func (c *cursor) documentMember(st *State, key string) (err error) {
@@ -108,8 +108,8 @@ func (c *cursor) lineage() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if id, err := uuid.Parse(s); err != nil || id.String() != s {
-		return "", problemAt(at, "the lineage %q is not a UUID", s)
+	if err := checkLineage(s); err != nil {
+		return "", problemAt(at, "%s", err)
 	}
 	return s, nil
 }
@@ -214,14 +214,17 @@ func checkText(data []byte) error {
 	if len(bytes.TrimSpace(data)) == 0 {
 		return problemAt(0, "the file is empty")
 	}
-	for i, rest := 0, data; !utf8.Valid(rest); i++ {
-		if r, size := utf8.DecodeRune(rest); r == utf8.RuneError && size == 1 {
-			return problemAt(len(data)-len(rest), "byte 0x%02x is not UTF-8", rest[0])
-		} else {
-			rest = rest[size:]
-		}
+	if utf8.Valid(data) {
+		return nil
 	}
-	return nil
+	at := 0
+	for {
+		r, size := utf8.DecodeRune(data[at:])
+		if r == utf8.RuneError && size == 1 {
+			return problemAt(at, "byte 0x%02x is not UTF-8", data[at])
+		}
+		at += size
+	}
 }
 
 // damaged turns a problem's offset into a line and a column.

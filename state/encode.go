@@ -9,16 +9,15 @@ import (
 	"slices"
 	"strconv"
 	"unicode/utf8"
-
-	"github.com/google/uuid"
 )
 
 // encode gives the document's bytes: the same state gives the same bytes.
 func encode(st *State) ([]byte, error) {
-	if _, err := uuid.Parse(st.Lineage); err != nil {
-		return nil, fmt.Errorf("encode state: lineage %q: %w", st.Lineage, err)
+	if err := checkLineage(st.Lineage); err != nil {
+		return nil, fmt.Errorf("encode state: %w", err)
 	}
 	var e encoder
+	e.buf.Grow(sizeHint(st))
 	e.open('{')
 	e.key("format").int(Format)
 	e.key("lineage").string(st.Lineage)
@@ -30,6 +29,9 @@ func encode(st *State) ([]byte, error) {
 	}
 	e.close('}')
 	e.key("resources").open('[')
+	for at, r := range st.Resources {
+		e.fail(r.check(at))
+	}
 	for _, r := range st.Sorted() {
 		e.element().open('{')
 		e.key("address").string(r.Address.String())
@@ -48,6 +50,15 @@ func encode(st *State) ([]byte, error) {
 	}
 	indented.WriteByte('\n')
 	return indented.Bytes(), nil
+}
+
+// sizeHint spares the buffer most of its growing.
+func sizeHint(st *State) int {
+	size := 4096
+	for _, r := range st.Resources {
+		size += 512 + len(r.Attributes) + len(r.Identity)
+	}
+	return size
 }
 
 // encoder writes compact JSON. encoding/json would sort out types and tags for each of many
@@ -127,20 +138,18 @@ func (e *encoder) strings(list []string) {
 
 // raw takes in a provider's JSON. It is compacted, which also checks it: a journal entry is
 // one line.
-func (e *encoder) raw(what string, raw json.RawMessage) {
+func (e *encoder) raw(raw json.RawMessage) {
 	if !utf8.Valid(raw) {
-		e.fail(fmt.Errorf("%s: not UTF-8", what))
+		e.fail(errors.New("a value is not UTF-8"))
 		return
 	}
-	if err := json.Compact(&e.buf, raw); err != nil {
-		e.fail(fmt.Errorf("%s: %w", what, err))
-	}
+	e.fail(json.Compact(&e.buf, raw))
 }
 
 func (e *encoder) output(o *Output) {
 	e.open('{')
-	e.key("type").raw("an output's type", o.Type)
-	e.key("value").raw("an output's value", o.Value)
+	e.key("type").raw(o.Type)
+	e.key("value").raw(o.Value)
 	if o.Sensitive {
 		e.key("sensitive").bool(true)
 	}
@@ -149,16 +158,14 @@ func (e *encoder) output(o *Output) {
 
 // resource writes the members after the address into an object that is open.
 func (e *encoder) resource(r *Resource) {
-	if !r.Status.valid() {
-		e.fail(fmt.Errorf("%s: unknown status %q", r.Address, r.Status))
-	}
+	good := e.err == nil
 	e.key("schema_version").int(r.SchemaVersion)
 	e.key("status").string(string(r.Status))
 	if !absent(r.Attributes) {
-		e.key("attributes").raw("attributes of "+r.Address.String(), r.Attributes)
+		e.key("attributes").raw(r.Attributes)
 	}
 	if !absent(r.Identity) {
-		e.key("identity").raw("identity of "+r.Address.String(), r.Identity)
+		e.key("identity").raw(r.Identity)
 	}
 	if len(r.Sensitive) > 0 {
 		e.key("sensitive").strings(r.Sensitive)
@@ -166,10 +173,13 @@ func (e *encoder) resource(r *Resource) {
 	if len(r.Dependencies) > 0 {
 		e.key("dependencies").strings(r.Dependencies)
 	}
+	if good && e.err != nil {
+		e.err = fmt.Errorf("resource %s: %w", r.Address, e.err)
+	}
 }
 
-func absent(raw json.RawMessage) bool {
-	return len(raw) == 0 || string(raw) == "null"
+func (e *encoder) fail(err error) {
+	if e.err == nil {
+		e.err = err
+	}
 }
-
-func (e *encoder) fail(err error) { e.err = errors.Join(e.err, err) }

@@ -44,24 +44,9 @@ func migrate(file string, data []byte, newest int, steps map[int]migration) ([]b
 
 // findFormat looks for the format and at nothing else: the other keys depend on it.
 func findFormat(data []byte) (int, error) {
-	format := -1
-	c := newCursor(nil)
-	c.data = data
-	err := c.entries("the state", func(_ int, key string) (err error) {
-		if key != "format" {
-			return c.skip()
-		}
-		if format >= 0 {
-			return nil
-		}
-		format, err = c.int()
-		return err
-	})
-	if format >= 0 {
-		return format, nil // what follows is for the decoder
+	c := &cursor{data: data}
+	if err := c.seek("the state", "format"); err != nil {
+		return 0, err
 	}
-	if err == nil {
-		err = problemAt(0, "the state lacks the key %q", "format")
-	}
-	return 0, err
+	return c.int()
 }

@@ -19,7 +19,9 @@
 package state
 
 import (
+	"bytes"
 	"encoding/json"
+	"fmt"
 	"slices"
 
 	"github.com/google/uuid"
@@ -90,6 +92,32 @@ func (s *State) Sorted() []*Resource {
 }
 
 func (s Status) valid() bool { return s == Ready || s == Tainted || s == Unfinished }
+
+func checkLineage(s string) error {
+	if id, err := uuid.Parse(s); err != nil || id.String() != s {
+		return fmt.Errorf("the lineage %q is not a UUID", s)
+	}
+	return nil
+}
+
+// check finds what the readers would refuse, or what would be lost.
+func (r *Resource) check(at addr.Instance) error {
+	switch {
+	case r.Address != at:
+		return fmt.Errorf("%s has the resource of %s, which is a bug", at, r.Address)
+	case !r.Status.valid():
+		return fmt.Errorf("%s has the unknown status %q, which is a bug", at, r.Status)
+	case r.SchemaVersion < 0:
+		return fmt.Errorf("%s has a negative schema version, which is a bug", at)
+	case !absent(r.Attributes) && !bytes.HasPrefix(bytes.TrimSpace(r.Attributes), []byte("{")):
+		return fmt.Errorf("%s has attributes that are no object, which is a bug", at)
+	}
+	return nil
+}
+
+func absent(raw json.RawMessage) bool {
+	return len(raw) == 0 || string(raw) == "null"
+}
 
 // withStatus gives a copy, so that a record shared with the caller's state stays as it is.
 func (r *Resource) withStatus(status Status) *Resource {

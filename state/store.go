@@ -44,14 +44,17 @@ func (s *Store) path(name string) string { return filepath.Join(s.dir, name) }
 
 // Recovery tells of a run that was interrupted: its journal was found.
 type Recovery struct {
-	Command    string       // the run that was interrupted
-	Unfinished []Unfinished // by address
+	Command    string        // the run that was interrupted
+	Unfinished []Interrupted // by address
 }
 
-// Load gives the document with the journal of an interrupted run folded in, and then a
-// Recovery that is not nil. It writes nothing and needs no lock. Without a document it gives
-// an empty state with a new lineage and serial 0. A file that cannot be used gives a
+// Load gives the document with the journal of an interrupted run folded in; then the serial
+// is the one with which that will be saved, and the Recovery is not nil. Without a document
+// it gives an empty state with a new lineage and serial 0. A file that cannot be used gives a
 // *DamagedError or a *NewerFormatError.
+//
+// Load writes nothing and needs no lock. Without it, a run under way looks like one that was
+// interrupted, so a plan that is to be applied is made under the lock.
 func (s *Store) Load() (*State, *Recovery, error) {
 	// The journal is read first: if a run ends in between, the document's serial says that
 	// the journal is in it. The other way round, its entries would be missed.
@@ -83,6 +86,9 @@ func (s *Store) Load() (*State, *Recovery, error) {
 	if err := j.fits(st); err != nil {
 		return nil, nil, err
 	}
+	if len(j.entries) == 0 {
+		return st, nil, nil // killed before the kernel was asked for anything
+	}
 	return st, j.fold(st), nil
 }
 
@@ -111,10 +117,10 @@ func (s *Store) readJournal() (*recorded, error) {
 }
 
 // Begin starts the journal of a run that changes what base describes: the state that Load
-// gave, perhaps brought up to date with the kernel. Where the document on disk does not say
-// the same, because a journal was folded in or because it is of another boot, base becomes
-// the document first, and its serial grows. ErrStale says that somebody else has saved since
-// base was loaded. Begin needs the lock.
+// gave. Where the document on disk does not say the same, base becomes the document first:
+// when a journal was folded in, and when the caller has given base another boot id, having
+// dropped from it what the reboot has; then its serial grows. ErrStale says that base is not
+// what Load gives now. Begin needs the lock.
 func (s *Store) Begin(base *State) (*Journal, error) {
 	if s.lock == nil {
 		return nil, fmt.Errorf("begin journal: %w", ErrNotLocked)
@@ -129,8 +135,11 @@ func (s *Store) Begin(base *State) (*Journal, error) {
 	if onDisk.Serial != base.Serial || onDisk.Serial > 0 && onDisk.Lineage != base.Lineage {
 		return nil, fmt.Errorf("begin journal: %w", ErrStale)
 	}
-	if recovery != nil || onDisk.Serial > 0 && onDisk.BootID != base.BootID {
+	rebooted := onDisk.Serial > 0 && onDisk.BootID != base.BootID
+	if rebooted && recovery == nil {
 		base.Serial++
+	}
+	if rebooted || recovery != nil {
 		if err := s.Save(base); err != nil {
 			return nil, err
 		}

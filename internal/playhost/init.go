@@ -6,16 +6,17 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"os/signal"
 	"slices"
 	"syscall"
+
+	"golang.org/x/term"
 
 	"github.com/diyform/diyform/internal/linux/machine"
 )
 
-// setupFailed is the exit code of a playhost that never came to run its command, the one
+// SetupFailed is the exit code of a playhost that never came to run its command, the one
 // that env(1), chroot(1) and podman-run(1) use for failures of their own.
-const setupFailed = 125
+const SetupFailed = 125
 
 // IsInit reports whether this process was started by Run to become a playhost's init.
 func IsInit() bool {
@@ -28,16 +29,12 @@ func InitMain() int {
 	code, err := runInit()
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "playhost: %v\n", err)
-		return setupFailed
+		return SetupFailed
 	}
 	return code
 }
 
 func runInit() (int, error) {
-	// The terminal's signals go to the command and to init alike: the command decides.
-	// Handled, unlike ignored, signals have their default effect again in the command.
-	signal.Notify(make(chan os.Signal, 1), syscall.SIGINT, syscall.SIGQUIT)
-
 	line := os.NewFile(lifeline, "lifeline")
 	if os.Args[0] == unmappedInitName {
 		return 0, becomeMapped(line)
@@ -80,6 +77,11 @@ func startCommand(path string, args []string) (*exec.Cmd, error) {
 	cmd := exec.Command(path, args...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	cmd.Env = append(os.Environ(), xdgEnvironment()...)
+	if term.IsTerminal(int(os.Stdin.Fd())) {
+		// Shells give the terminal back to the group that had it, so that must be one
+		// that exists in the new process namespace.
+		cmd.SysProcAttr = &syscall.SysProcAttr{Foreground: true}
+	}
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start command: %w", err)
 	}

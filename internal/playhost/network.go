@@ -16,7 +16,14 @@ import (
 
 const namespaceFolder = "/run/netns"
 
-const carrierDeadline = 10 * time.Second
+const (
+	carrierDeadline = 10 * time.Second
+
+	// The kernel reports the carrier of a link at once only if its peer has another index:
+	// linkwatch_urgent_event() takes a link that is its own peer by number for a plain one,
+	// which waits for a second.
+	farEndIndex = 51
+)
 
 // An interface of the playhost's world, as it is to be configured.
 type endpoint struct {
@@ -113,7 +120,11 @@ func inNewNamespace(name string, f func(home netns.NsHandle) error) error {
 // buildInternet makes the uplink from its far end, each end in its own namespace.
 func buildInternet(home netns.NsHandle) error {
 	cable := &netlink.Veth{
-		LinkAttrs:        netlink.LinkAttrs{Name: farEnd.link, HardwareAddr: net.HardwareAddr{2, 0, 0, 0, 0, 1}},
+		LinkAttrs: netlink.LinkAttrs{
+			Name:         farEnd.link,
+			Index:        farEndIndex,
+			HardwareAddr: net.HardwareAddr{2, 0, 0, 0, 0, 1},
+		},
 		PeerName:         uplink.link,
 		PeerHardwareAddr: net.HardwareAddr{2, 0, 0, 0, 0, 2},
 		PeerNamespace:    netlink.NsFd(home),

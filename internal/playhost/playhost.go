@@ -24,8 +24,13 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"slices"
 	"syscall"
+
+	"golang.org/x/term"
+
+	"github.com/diyform/diyform/internal/linux/machine"
 )
 
 // The addresses that tests and demonstrations talk to.
@@ -48,7 +53,7 @@ const lifeline = 3
 // Run runs the command in a new playhost and returns when it, and whatever it left
 // running, has ended. The error is the one of cmd.Run, so *exec.ExitError has the
 // command's exit code; a command that died of signal N has exit code 128+N, as in a shell.
-// Exit code 125 means that the playhost could not be set up, with the reason on standard
+// Exit code SetupFailed means that the playhost could not be set up, with the reason on standard
 // error. The command's context, and the death of the caller, end the playhost.
 //
 // The caller's program must call InitMain at its start when IsInit says so.
@@ -83,9 +88,8 @@ func Run(cmd *exec.Cmd) error {
 	}
 	if err != nil {
 		write.Close() // init sees the end of file and leaves
-		return errors.Join(err, cmd.Wait())
 	}
-	return cmd.Wait()
+	return errors.Join(err, cmd.Wait(), retakeTerminal(cmd))
 }
 
 // mapRange writes the maps, which only the parent can, then lets init go on.
@@ -97,6 +101,17 @@ func mapRange(maps idMap, pid int, lifeline *os.File) error {
 		return fmt.Errorf("release playhost: %w", err)
 	}
 	return nil
+}
+
+// retakeTerminal gives the caller's process group the terminal that the command had.
+func retakeTerminal(cmd *exec.Cmd) error {
+	terminal, ok := cmd.Stdin.(*os.File)
+	if !ok || !term.IsTerminal(int(terminal.Fd())) {
+		return nil
+	}
+	signal.Ignore(syscall.SIGTTOU)
+	defer signal.Reset(syscall.SIGTTOU)
+	return machine.TakeTerminal(terminal.Fd())
 }
 
 // ErrPrivilege says that this user may make no namespaces on this machine.

@@ -23,9 +23,6 @@ func TryExclusive(f *os.File) error {
 	return err
 }
 
-// Unlock releases the lock of f while f stays open.
-func Unlock(f *os.File) error { return control(f, unix.LOCK_UN) }
-
 func control(f *os.File, how int) error {
 	conn, err := f.SyscallConn()
 	if err != nil {

@@ -86,3 +86,13 @@ func ReapUntil(pid int) (WaitStatus, error) {
 		}
 	}
 }
+
+// TakeTerminal makes the caller's process group the one in the foreground of the terminal.
+// The caller must ignore SIGTTOU, which a group in the background gets for this: see
+// tcsetpgrp(3).
+func TakeTerminal(terminal uintptr) error {
+	if err := unix.IoctlSetPointerInt(int(terminal), unix.TIOCSPGRP, unix.Getpgrp()); err != nil {
+		return fmt.Errorf("take terminal: %w", err)
+	}
+	return nil
+}

@@ -37,10 +37,19 @@ func (a *Address) Secondary() bool {
 // KernelMade reports whether the address is the link-local one that the kernel gives
 // each IPv6 link by itself.
 func (a *Address) KernelMade() bool {
-	return a.Prefix.Addr().Is6() && a.Scope == unix.RT_SCOPE_LINK &&
-		(a.Protocol == unix.IFAPROT_KERNEL_LL || a.Protocol == unix.IFAPROT_UNSPEC) &&
-		a.Flags&unix.IFA_F_PERMANENT != 0 && a.Prefix.Bits() == 64
+	if !a.Prefix.Addr().Is6() || a.Scope != unix.RT_SCOPE_LINK {
+		return false
+	}
+	// Linux 5.18 and newer say so. Before, the form that is made of the MAC tells.
+	ip := a.Prefix.Addr().As16()
+	return a.Protocol == ifaprotKernelLL || a.Protocol == 0 && ip[11] == 0xff && ip[12] == 0xfe
 }
+
+// Not in x/sys/unix (linux/if_addr.h).
+const (
+	ifaProto        = 11
+	ifaprotKernelLL = 3
+)
 
 // ipBytes gives the 4 or 16 bytes of the address.
 func ipBytes(a netip.Addr) []byte { return a.AsSlice() }
@@ -112,7 +121,7 @@ func (a *Address) decodeAttr(typ uint16, v []byte) (err error) {
 		a.Flags, err = getU32(v)
 	case unix.IFA_RT_PRIORITY:
 		a.Metric, err = getU32(v)
-	case unix.IFA_PROTO:
+	case ifaProto:
 		if len(v) > 0 {
 			a.Protocol = v[0]
 		}
@@ -173,7 +182,7 @@ func (a *Address) encodeSettings(e *encoder) {
 		e.attrU32(unix.IFA_RT_PRIORITY, a.Metric)
 	}
 	if a.Protocol != 0 {
-		e.attrU8(unix.IFA_PROTO, a.Protocol)
+		e.attrU8(ifaProto, a.Protocol)
 	}
 	if a.Valid != 0 && a.Valid != Forever {
 		var info encoder

@@ -40,15 +40,9 @@ func Subscribe(groups ...int) (*Events, error) {
 // NewEvents takes over fd, a non-blocking AF_NETLINK socket of protocol NETLINK_ROUTE, and
 // closes it on error.
 func NewEvents(fd int, groups ...int) (*Events, error) {
-	if err := setReceiveBuffer(fd); err != nil {
+	if err := join(fd, groups); err != nil {
 		unix.Close(fd)
 		return nil, err
-	}
-	for _, g := range groups {
-		if err := unix.SetsockoptInt(fd, unix.SOL_NETLINK, unix.NETLINK_ADD_MEMBERSHIP, g); err != nil {
-			unix.Close(fd)
-			return nil, fmt.Errorf("join rtnetlink group %d: %w", g, err)
-		}
 	}
 	e := &Events{file: os.NewFile(uintptr(fd), "rtnetlink events")}
 	raw, err := e.file.SyscallConn()
@@ -58,6 +52,23 @@ func NewEvents(fd int, groups ...int) (*Events, error) {
 	}
 	e.raw = raw
 	return e, nil
+}
+
+func join(fd int, groups []int) error {
+	if err := setReceiveBuffer(fd); err != nil {
+		return err
+	}
+	// A socket without an address hears nothing: its port, 0, is the one that the kernel
+	// leaves out as the sender's (do_one_broadcast).
+	if err := unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
+		return fmt.Errorf("bind rtnetlink socket: %w", err)
+	}
+	for _, g := range groups {
+		if err := unix.SetsockoptInt(fd, unix.SOL_NETLINK, unix.NETLINK_ADD_MEMBERSHIP, g); err != nil {
+			return fmt.Errorf("join rtnetlink group %d: %w", g, err)
+		}
+	}
+	return nil
 }
 
 // Close ends the subscription.

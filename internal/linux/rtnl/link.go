@@ -24,9 +24,8 @@ type Link struct {
 	Master   int              // index of the bridge it is a port of, 0 for none
 	Lower    int              // index of the veth peer or lower device, 0 for none
 	LowerNS  int              // id of the namespace of Lower as this one numbers it, -1 for this one
-	TxQLen   int
-	Bridge   BridgeOptions // of a bridge
-	Promote  bool          // addresses: a secondary takes over when its primary goes
+	Bridge   BridgeOptions    // of a bridge
+	Promote  bool             // addresses: a secondary takes over when its primary goes
 }
 
 // Up reports whether the link was set up; not whether a cable is plugged in.
@@ -120,8 +119,6 @@ func (l *Link) decodeAttr(typ uint16, v []byte) error {
 		return setInt(&l.Lower, v)
 	case unix.IFLA_LINK_NETNSID:
 		return setInt(&l.LowerNS, v)
-	case unix.IFLA_TXQLEN:
-		return setInt(&l.TxQLen, v)
 	case unix.IFLA_PROP_LIST:
 		return walkAttrs(v, func(typ uint16, v []byte) error {
 			if typ == unix.IFLA_ALT_IFNAME {

@@ -104,16 +104,23 @@ func create(s *LinkSpec, kind string, data func(*encoder)) *Request {
 // EEXIST says that the name is taken.
 func CreateLink(kind string, s LinkSpec) *Request { return create(&s, kind, nil) }
 
+// PeerSpec is the second end of a veth pair. It can neither be up nor a bridge's port from
+// the start: the kernel would open it before it knows its peer (veth_open gives ENOTCONN),
+// and enslaves only the first end. A SetLink in its namespace is to follow.
+type PeerSpec struct {
+	Name  string
+	NetNS int // open namespace (file descriptor) to make it in; 0: the socket's
+	MAC   net.HardwareAddr
+	MTU   int
+}
+
 // CreateVeth makes both ends of a veth pair, each in its namespace, in one step. EEXIST
 // says that one of the names is taken; then neither end was made.
-//
-// The kernel enslaves the first end only: it ignores peer.Master, for which a SetLink is
-// to follow (rtnl_configure_link in net/core/rtnetlink.c is not called with it).
-func CreateVeth(s, peer LinkSpec) *Request {
+func CreateVeth(s LinkSpec, p PeerSpec) *Request {
+	peer := LinkSpec{Name: p.Name, NetNS: p.NetNS, MAC: p.MAC, MTU: p.MTU}
 	return create(&s, "veth", func(e *encoder) {
-		peer.Master = 0
 		at := e.begin(vethInfoPeer)
-		e.b = append(e.b, linkHeader(0, peer.flags(), peer.flags())...)
+		e.b = append(e.b, linkHeader(0, 0, 0)...)
 		peer.encode(e)
 		e.end(at)
 	})
@@ -152,7 +159,6 @@ type LinkChange struct {
 	Up     *bool
 	Master *int // 0 takes it out of its bridge
 	NetNS  int  // open namespace (file descriptor) to move it to
-	TxQLen int
 	Bridge *BridgeOptions
 }
 
@@ -177,10 +183,8 @@ func SetLink(ref LinkRef, ch LinkChange) *Request {
 	if ch.MAC != nil {
 		e.attr(unix.IFLA_ADDRESS, ch.MAC)
 	}
-	for attr, v := range map[uint16]int{unix.IFLA_MTU: ch.MTU, unix.IFLA_TXQLEN: ch.TxQLen} {
-		if v != 0 {
-			e.attrU32(attr, uint32(v))
-		}
+	if ch.MTU != 0 {
+		e.attrU32(unix.IFLA_MTU, uint32(ch.MTU))
 	}
 	if ch.Master != nil {
 		e.attrU32(unix.IFLA_MASTER, uint32(*ch.Master))

@@ -12,6 +12,9 @@ import (
 // state of its links, and the kernel refuses them (fib_create_info, ip6_route_info_create).
 const routeRequestFlags = unix.RTNH_F_ONLINK | unix.RTNH_F_PERVASIVE
 
+// rtaNexthopID is RTA_NH_ID (linux/rtnetlink.h), which x/sys/unix does not have.
+const rtaNexthopID = 30
+
 // Restore adds a route that Routes gave, with all of its attributes, on another link: its
 // own link's index (from) becomes to wherever it occurs. EEXIST says that it is there.
 func (r *Route) Restore(from, to int) (*Request, error) {
@@ -29,9 +32,7 @@ func (r *Route) Restore(from, to int) (*Request, error) {
 
 // Withdraw deletes exactly the route that Routes gave.
 func (r *Route) Withdraw() *Request {
-	d := *r
-	req := d.request(unix.RTM_DELROUTE, 0, "delete route to")
-	return req
+	return r.request(unix.RTM_DELROUTE, 0, "delete route to")
 }
 
 func restorable(raw []byte, from, to int) ([]byte, error) {
@@ -42,7 +43,7 @@ func restorable(raw []byte, from, to int) ([]byte, error) {
 	clearStateFlags(e.b[rtmFlags:])
 	byObject := false // a nexthop object excludes the next hop's own attributes
 	err := walkAttrs(raw[unix.SizeofRtMsg:], func(typ uint16, _ []byte) error {
-		byObject = byObject || typ == unix.RTA_NH_ID
+		byObject = byObject || typ == rtaNexthopID
 		return nil
 	})
 	if err != nil {

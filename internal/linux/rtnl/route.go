@@ -49,6 +49,7 @@ func (c *Conn) Routes(ctx context.Context) ([]Route, error) {
 const (
 	rtmFamily   = 0
 	rtmDstLen   = 1
+	rtmTOS      = 3
 	rtmTable    = 4
 	rtmProtocol = 5
 	rtmScope    = 6
@@ -130,7 +131,7 @@ func (r *Route) request(typ, flags uint16, op string) *Request {
 	e := encoder{make([]byte, 0, 128)}
 	e.u8(family(r.Destination.Addr()))
 	e.u8(uint8(r.Destination.Bits()))
-	e.u32(0)                       // source length, TOS, table (RTA_TABLE has it), and
+	e.u32(0)                      // source length, TOS, table (RTA_TABLE has it), and
 	e.b[rtmProtocol] = r.Protocol // the protocol
 	e.u8(r.Scope)
 	e.u8(r.Type)
@@ -212,4 +213,28 @@ func DeleteRoute(r Route) *Request {
 		r.Scope = unix.RT_SCOPE_NOWHERE // matches any (fib_table_delete)
 	}
 	return r.request(unix.RTM_DELROUTE, 0, "delete route to")
+}
+
+// Echo has the kernel tell, together with the acknowledgement, what became of a request
+// that adds or replaces a route: out is then the route with what the kernel chose, such as
+// the link that the gateway is on.
+func (r *Request) Echo(out *Route) *Request {
+	r.flags |= unix.NLM_F_ECHO
+	r.reply = func(b []byte) error {
+		var route Route
+		if err := route.decode(b); err != nil {
+			return err
+		}
+		*out = route
+		return nil
+	}
+	return r
+}
+
+// TOS gives the type of service that a route which Routes gave is for: 0 is for all.
+func (r *Route) TOS() uint8 {
+	if len(r.Raw) <= rtmTOS {
+		return 0
+	}
+	return r.Raw[rtmTOS]
 }

@@ -11,8 +11,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"os/signal"
-	"syscall"
 
 	"github.com/diyform/diyform/internal/playhost"
 )
@@ -32,9 +30,6 @@ func run(args []string) int {
 		fmt.Fprintln(os.Stderr, "usage: playhost [--] COMMAND [ARGUMENT...]")
 		return 2
 	}
-	// What the terminal sends is for the command, which gets it too.
-	signal.Notify(make(chan os.Signal, 1), syscall.SIGINT, syscall.SIGQUIT)
-
 	cmd := exec.Command(args[0], args[1:]...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	err := playhost.Run(cmd)
@@ -46,5 +41,5 @@ func run(args []string) int {
 		return exit.ExitCode()
 	}
 	fmt.Fprintln(os.Stderr, "playhost:", err)
-	return 1
+	return playhost.SetupFailed
 }

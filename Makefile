@@ -1,0 +1,53 @@
+# What a developer runs. CI runs the same by .ci/run.
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+
+# The race detector needs a C compiler. diyform itself is never built with one.
+HAVE_CC := $(shell command -v gcc || command -v clang)
+RACE    := $(if $(HAVE_CC),-race)
+# Go arguments for one's own use: make test TEST=./state/ TESTFLAGS='-run Journal -v'
+TEST      ?= ./...
+TESTFLAGS ?=
+
+export CGO_ENABLED = 0
+
+.PHONY: build demo test lint bench docs fmt setup clean
+
+build: ## build/diyform, one static binary
+	go build -trimpath -buildvcs=false -ldflags '-s -w -X main.version=$(VERSION)' -o build/diyform ./cmd/diyform
+
+demo: build build/playhost ## examples/nat on a disposable machine, as root or as an ordinary user
+	PATH="$(CURDIR)/build:$$PATH" build/playhost -- sh examples/nat/demo.sh
+
+test: setup ## all tests; those that need a machine make one of namespaces
+	CGO_ENABLED=$(if $(RACE),1,0) GORACE=atexit_sleep_ms=0 go test $(RACE) $(TESTFLAGS) $(TEST)
+
+lint: ## formatting, vet, staticcheck, and the architecture's rules
+	@unformatted=$$(gofmt -l cmd config plan apply state providers internal); \
+		test -z "$$unformatted" || { echo "not formatted, run make fmt:"; echo "$$unformatted"; exit 1; }
+	go vet ./...
+	go tool staticcheck ./...
+	go test ./internal/arch
+
+bench: build build/playhost setup ## 1,000 hosts, against plain netlink and ip
+	go build -o build/bench ./internal/bench
+	PATH="$(CURDIR)/build:$$PATH" build/playhost -- build/bench
+
+docs: ## docs/resources.md from the resource types' declarations
+	@mkdir -p build docs
+	go run ./internal/docgen > build/resources.md
+	mv build/resources.md docs/resources.md
+
+fmt:
+	gofmt -w cmd config plan apply state providers internal
+
+setup: ## install the programs that tests look with
+	@scripts/setup.sh
+
+clean:
+	rm -rf build
+
+build/playhost: FORCE
+	@go build -buildvcs=false -o $@ ./internal/playhost/cmd/playhost
+
+FORCE:

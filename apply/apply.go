@@ -1,0 +1,127 @@
+// Package apply carries out a plan: it runs the steps in their order, several at a time,
+// gives providers batches, and keeps the journal and the state true at every instant.
+//
+// It decides nothing: what is to be done, and in which order, is the plan's. Start with Run;
+// schedule.go hands out the work, execute.go does it, record.go writes down what came of it.
+package apply
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"time"
+
+	"github.com/hashicorp/hcl/v2"
+
+	"github.com/diyform/diyform/internal/addr"
+	"github.com/diyform/diyform/internal/diag"
+	"github.com/diyform/diyform/plan"
+	"github.com/diyform/diyform/providers"
+	"github.com/diyform/diyform/state"
+)
+
+// Options are how a plan is carried out.
+type Options struct {
+	Workers int         // batches under way at once; 0 for the default
+	Observe func(Event) // told of each step, one at a time; may be nil
+}
+
+// EventKind says what happened to a step.
+type EventKind uint8
+
+const (
+	Started EventKind = iota
+	Finished
+	Failed
+	Skipped // not tried, because of another step's failure
+)
+
+// Event is something that happened to a step.
+type Event struct {
+	Kind    EventKind
+	Address addr.Instance
+	Action  string // "create", "update", "delete", "read"
+	Elapsed time.Duration
+	Cause   addr.Instance // of Skipped: the step that failed
+}
+
+// Result is what came of a run.
+type Result struct {
+	Added, Changed, Destroyed int
+	Failed, Skipped           []addr.Instance
+	Outputs                   map[string]*state.Output
+}
+
+// defaultWorkers are the batches under way at once. The kernel serialises most changes of
+// links by one lock, so more than the processors gain little; a few more hide waiting.
+func defaultWorkers() int { return max(4, runtime.NumCPU()) }
+
+// Run carries out the plan, whose state the store has and whose lock the caller holds. What
+// was done is saved whatever happens; the diagnostics tell what was not.
+func Run(ctx context.Context, store *state.Store, p *plan.Plan, o Options) (*Result, hcl.Diagnostics) {
+	graph, diags := p.Steps()
+	if diags.HasErrors() {
+		return nil, diags
+	}
+	base := baseState(p)
+	journal, err := store.Begin(base)
+	if err != nil {
+		return nil, diag.FromError(err, "The journal cannot be written", nil)
+	}
+	if o.Workers <= 0 {
+		o.Workers = defaultWorkers()
+	}
+	r := newRun(p, graph, base, journal, o)
+	p.Begin()
+	r.work(ctx)
+	diags = append(diags, r.diags...)
+	r.keepUnchanged()
+
+	outputs, more := p.EvaluateOutputs()
+	if len(r.result.Failed) == 0 {
+		diags = append(diags, more...) // else they tell what is told already
+	}
+	r.result.Outputs = outputs
+	r.next.Outputs = outputs
+	r.next.Serial = base.Serial + 1
+	if err := store.Save(r.next); err != nil {
+		return &r.result, append(diags, diag.Error(nil, "The state cannot be saved", fmt.Sprintf(
+			"%s\n\nWhat was done is in the journal, .diyform/journal, and the next command takes it from there.",
+			diag.Sentence(err.Error()))))
+	}
+	if len(r.result.Failed) == 0 && ctx.Err() == nil {
+		diags = append(diags, p.RunChecks(ctx)...)
+	}
+	if err := context.Cause(ctx); err != nil {
+		diags = append(diags, diag.Error(nil, "Interrupted", interruption(r, err)))
+	}
+	return &r.result, diags
+}
+
+func interruption(r *run, err error) string {
+	s := "Steps under way were finished, and others were not begun. Apply again to go on."
+	if !errors.Is(err, context.Canceled) {
+		s = diag.Sentence(err.Error()) + " " + s
+	}
+	return fmt.Sprintf("%s Not begun: %d.", s, r.unbegun)
+}
+
+// baseState is the state that the journal builds on. After a reboot nothing of what was
+// recorded is left, so the base is empty.
+func baseState(p *plan.Plan) *state.State {
+	base := *p.Input.State
+	if base.BootID != p.Input.Env.BootID {
+		base.BootID = p.Input.Env.BootID
+		base.Resources = map[addr.Instance]*state.Resource{}
+	}
+	return &base
+}
+
+// operation is a step on its way through a provider.
+type operation struct {
+	*providers.Operation
+	node   int
+	change *plan.Change
+	begun  time.Time
+}

@@ -1,0 +1,202 @@
+package apply
+
+import (
+	"context"
+	"time"
+
+	"github.com/hashicorp/hcl/v2"
+
+	"github.com/diyform/diyform/internal/diag"
+	"github.com/diyform/diyform/plan"
+	"github.com/diyform/diyform/providers"
+	"github.com/diyform/diyform/state"
+)
+
+var operationActions = map[plan.Action]providers.Action{
+	plan.Create: providers.Create,
+	plan.Update: providers.Update,
+	plan.Delete: providers.Delete,
+}
+
+// execute carries out a batch. The order is what recovery rests on: first what must be on
+// record is read, then the intents are written, then the kernel is asked, then the outcomes
+// are written, and only then may anything begin that waited for them.
+func (r *run) execute(ctx context.Context, key groupKey, nodes []int) {
+	defer r.finish(nodes)
+	ops := r.operations(key, nodes)
+	if len(ops) == 0 {
+		return
+	}
+	session := r.plan.Input.Sessions.OfType(key.typ)
+	session.Prepare(ctx, bare(ops))
+	ops = r.dropFailed(ops)
+	if len(ops) == 0 {
+		return
+	}
+	if err := r.writeIntents(ops); err != nil {
+		r.failAll(ops, err)
+		return
+	}
+	session.Apply(ctx, bare(ops), func(*providers.Operation) {})
+	r.settle(ops)
+}
+
+func bare(ops []*operation) []*providers.Operation {
+	out := make([]*providers.Operation, len(ops))
+	for i, op := range ops {
+		out[i] = op.Operation
+	}
+	return out
+}
+
+// operations makes the batch, with what is known now.
+func (r *run) operations(key groupKey, nodes []int) []*operation {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	ops := make([]*operation, 0, len(nodes))
+	for _, i := range nodes {
+		step := r.graph.Node(i)
+		c := step.Change
+		op := &operation{node: i, change: c, begun: time.Now(), Operation: &providers.Operation{
+			Action: operationActions[key.act], Type: key.typ, Address: c.Address, Follows: step.Follows(),
+		}}
+		r.observe(Event{Kind: Started, Address: c.Address, Action: op.Action.String()})
+		if op.Action != providers.Create {
+			op.Prior = c.Prior
+		}
+		if op.Action != providers.Delete {
+			planned, diags := r.plan.Final(c)
+			if diags.HasErrors() {
+				r.fail(i, c, op.Action.String(), op.begun, diags)
+				continue
+			}
+			op.Planned = planned
+		}
+		ops = append(ops, op)
+	}
+	return ops
+}
+
+// dropFailed settles what failed in preparation: nothing was asked of the kernel.
+func (r *run) dropFailed(ops []*operation) []*operation {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	kept := ops[:0]
+	for _, op := range ops {
+		if op.Err != nil {
+			r.fail(op.node, op.change, op.Action.String(), op.begun, r.plan.Diagnose(op.change, op.Err))
+			continue
+		}
+		kept = append(kept, op)
+	}
+	return kept
+}
+
+func (r *run) writeIntents(ops []*operation) error {
+	entries := make([]state.Entry, 0, len(ops))
+	for _, op := range ops {
+		intended, err := r.intended(op)
+		if err != nil {
+			return err
+		}
+		entries = append(entries, state.Intent(state.Action(op.Action.String()), op.Address, intended))
+	}
+	return r.journal.Append(entries...)
+}
+
+func (r *run) failAll(ops []*operation, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	diags := diag.FromError(err, "The journal cannot be written", nil)
+	for _, op := range ops {
+		r.fail(op.node, op.change, op.Action.String(), op.begun, diags)
+		diags = nil // one telling is enough
+	}
+}
+
+// settle records what came of a batch.
+func (r *run) settle(ops []*operation) {
+	entries := make([]state.Entry, 0, len(ops))
+	records := make([]*state.Resource, len(ops))
+	var broken error
+	for i, op := range ops {
+		record, err := r.outcome(op)
+		if err != nil && op.Err == nil {
+			op.Err = err
+		}
+		records[i] = record
+		problem := ""
+		if op.Err != nil {
+			problem = op.Err.Error()
+		}
+		entries = append(entries, state.Outcome(state.Action(op.Action.String()), op.Address, record, problem))
+	}
+	if err := r.journal.Append(entries...); err != nil {
+		broken = err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for i, op := range ops {
+		r.settleOne(op, records[i])
+	}
+	if broken != nil {
+		r.stopped = true
+		r.diags = append(r.diags, diag.FromError(broken, "The journal cannot be written", nil)...)
+	}
+}
+
+// settleOne notes the outcome of one operation. The lock is held.
+func (r *run) settleOne(op *operation, record *state.Resource) {
+	if record == nil {
+		delete(r.next.Resources, op.Address)
+	} else {
+		r.next.Resources[op.Address] = record
+	}
+	if op.Err != nil {
+		r.fail(op.node, op.change, op.Action.String(), op.begun, r.plan.Diagnose(op.change, op.Err))
+		return
+	}
+	switch op.Action {
+	case providers.Create:
+		r.result.Added++
+	case providers.Update:
+		r.result.Changed++
+	case providers.Delete:
+		r.result.Destroyed++
+	}
+	if op.Result != nil {
+		r.plan.Learn(op.change, op.Result.Attributes)
+	}
+	r.observe(Event{Kind: Finished, Address: op.Address, Action: op.Action.String(), Elapsed: time.Since(op.begun)})
+}
+
+// read reads data sources whose reading was put off.
+func (r *run) read(ctx context.Context, nodes []int) {
+	defer r.finish(nodes)
+	for _, i := range nodes {
+		c := r.graph.Node(i).Change
+		begun := time.Now()
+		r.mu.Lock()
+		r.observe(Event{Kind: Started, Address: c.Address, Action: "read"})
+		query, diags := r.plan.Query(c)
+		r.mu.Unlock()
+		if !diags.HasErrors() {
+			v, err := r.plan.Input.Sessions.OfDataType(c.Address.Type).Data(ctx, c.Address.Type, query)
+			if err == nil {
+				r.mu.Lock()
+				r.plan.Learn(c, v)
+				r.observe(Event{Kind: Finished, Address: c.Address, Action: "read", Elapsed: time.Since(begun)})
+				r.mu.Unlock()
+				continue
+			}
+			diags = r.plan.Diagnose(c, err)
+		}
+		r.failRead(i, c, begun, diags)
+	}
+}
+
+func (r *run) failRead(node int, c *plan.Change, begun time.Time, diags hcl.Diagnostics) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.fail(node, c, "read", begun, diags)
+}

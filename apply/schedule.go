@@ -1,0 +1,248 @@
+package apply
+
+import (
+	"context"
+	"maps"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/diyform/diyform/internal/addr"
+	"github.com/diyform/diyform/internal/dag"
+	"github.com/diyform/diyform/plan"
+	"github.com/diyform/diyform/state"
+)
+
+// maxBatch bounds what one worker takes at once, so that what comes after need not wait for
+// too long, and the intents of a killed run that must be probed stay few.
+const maxBatch = 64
+
+// run is a plan being carried out. Its lock also guards the plan's evaluator.
+type run struct {
+	plan    *plan.Plan
+	graph   *dag.Graph[plan.Step]
+	journal *state.Journal
+	options Options
+
+	mu       sync.Mutex
+	wake     *sync.Cond
+	waitsFor []int                 // by node: steps that must finish before
+	cause    map[int]addr.Instance // by node: the failure that it cannot be begun for
+	ready    []*group              // in the order of their first step
+	groups   map[groupKey]*group
+	busy     int // batches under way
+	unbegun  int // steps that were never begun because of an interruption
+	stopped  bool
+
+	next   *state.State
+	result Result
+	diags  hcl.Diagnostics
+}
+
+// groupKey tells what a provider is given together.
+type groupKey struct {
+	kind  plan.StepKind
+	act   plan.Action
+	typ   string
+	batch string
+}
+
+// group is the ready steps of one key.
+type group struct {
+	key   groupKey
+	nodes []int
+}
+
+func newRun(p *plan.Plan, g *dag.Graph[plan.Step], base *state.State, j *state.Journal, o Options) *run {
+	next := *base
+	next.Resources = maps.Clone(base.Resources)
+	r := &run{
+		plan: p, graph: g, journal: j, options: o, next: &next,
+		waitsFor: make([]int, g.Len()), cause: map[int]addr.Instance{}, groups: map[groupKey]*group{},
+	}
+	r.wake = sync.NewCond(&r.mu)
+	return r
+}
+
+// work runs all steps and returns when nothing is under way any more.
+func (r *run) work(ctx context.Context) {
+	r.mu.Lock()
+	for i := range r.graph.Len() {
+		r.waitsFor[i] = r.graph.Indegree(i)
+	}
+	for i := range r.graph.Len() {
+		if r.graph.Indegree(i) == 0 {
+			r.enqueue(i)
+		}
+	}
+	r.mu.Unlock()
+
+	stop := context.AfterFunc(ctx, func() {
+		r.mu.Lock()
+		r.stopped = true
+		r.wake.Broadcast()
+		r.mu.Unlock()
+	})
+	defer stop()
+	var workers sync.WaitGroup
+	for range r.options.Workers {
+		workers.Go(func() { r.worker(ctx) })
+	}
+	workers.Wait()
+	for _, g := range r.ready {
+		r.unbegun += len(g.nodes)
+	}
+}
+
+func (r *run) worker(ctx context.Context) {
+	// What is under way is finished even when the run is interrupted: a half-made object
+	// helps nobody.
+	ctx = context.WithoutCancel(ctx)
+	for {
+		key, nodes := r.take()
+		if nodes == nil {
+			return
+		}
+		if key.act == plan.Read {
+			r.read(ctx, nodes)
+		} else {
+			r.execute(ctx, key, nodes)
+		}
+	}
+}
+
+// take waits for work and takes a share of the longest waiting group, or gives nil when
+// there will be no more.
+func (r *run) take() (groupKey, []int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for !r.stopped && len(r.ready) == 0 && r.busy > 0 {
+		r.wake.Wait()
+	}
+	if r.stopped || len(r.ready) == 0 {
+		return groupKey{}, nil
+	}
+	g := r.ready[0]
+	share := min(maxBatch, (len(g.nodes)+r.options.Workers-1)/r.options.Workers)
+	nodes := g.nodes[:share:share]
+	g.nodes = g.nodes[share:]
+	if len(g.nodes) == 0 {
+		r.ready = r.ready[1:]
+		delete(r.groups, g.key)
+	}
+	r.busy++
+	return g.key, nodes
+}
+
+// enqueue makes a step whose dependencies are done ready. Steps without work of their own
+// are done at once, and so on for what waited for them. The lock is held.
+func (r *run) enqueue(first int) {
+	for stack := []int{first}; len(stack) > 0; {
+		i := stack[len(stack)-1]
+		stack = stack[:len(stack)-1]
+		step := r.graph.Node(i)
+		if cause, blocked := r.cause[i]; blocked {
+			r.skip(step, cause)
+			stack = r.release(i, stack)
+			continue
+		}
+		if step.Change == nil || step.Change.Action == plan.NoOp {
+			stack = r.release(i, stack)
+			continue
+		}
+		r.push(i, step)
+	}
+}
+
+// release counts down what waited for node i, passes on the failure that blocks it, and adds
+// what may be begun to the list.
+func (r *run) release(i int, free []int) []int {
+	cause, blocked := r.cause[i]
+	for _, d := range r.graph.Dependents(i) {
+		if blocked {
+			if _, already := r.cause[d]; !already {
+				r.cause[d] = cause
+			}
+		}
+		if r.waitsFor[d]--; r.waitsFor[d] == 0 {
+			free = append(free, d)
+		}
+	}
+	return free
+}
+
+func (r *run) push(i int, step plan.Step) {
+	c := step.Change
+	key := groupKey{kind: step.Kind, act: c.Action, typ: c.Address.Type}
+	switch {
+	case c.Action == plan.Read:
+		key.batch = c.Address.String()
+	case step.Kind == plan.Remove:
+		key.act = plan.Delete
+		key.batch = r.batch(c, c.Before)
+	default:
+		if c.Action == plan.Replace {
+			key.act = plan.Create
+		}
+		key.batch = r.batch(c, c.After)
+	}
+	g := r.groups[key]
+	if g == nil {
+		g = &group{key: key}
+		r.groups[key] = g
+		r.ready = append(r.ready, g)
+	}
+	g.nodes = append(g.nodes, i)
+}
+
+func (r *run) batch(c *plan.Change, v cty.Value) string {
+	return r.plan.Input.Registry.Type(c.Address.Type).Batch(v)
+}
+
+// finish ends a batch: what waited for its steps may begin.
+func (r *run) finish(nodes []int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, i := range nodes {
+		for _, free := range r.release(i, nil) {
+			r.enqueue(free)
+		}
+	}
+	r.busy--
+	r.wake.Broadcast()
+}
+
+// skip notes a step that cannot be begun. The lock is held.
+func (r *run) skip(step plan.Step, cause addr.Instance) {
+	if step.Change == nil || step.Change.Action == plan.NoOp {
+		return
+	}
+	r.result.Skipped = append(r.result.Skipped, step.Change.Address)
+	r.observe(Event{Kind: Skipped, Address: step.Change.Address, Action: stepAction(step), Cause: cause})
+}
+
+func stepAction(s plan.Step) string {
+	switch {
+	case s.Kind == plan.Remove:
+		return "delete"
+	case s.Change.Action == plan.Replace:
+		return "create"
+	}
+	return s.Change.Action.String()
+}
+
+// fail notes a step that failed. The lock is held.
+func (r *run) fail(node int, c *plan.Change, action string, begun time.Time, diags hcl.Diagnostics) {
+	r.cause[node] = c.Address
+	r.result.Failed = append(r.result.Failed, c.Address)
+	r.diags = append(r.diags, diags...)
+	r.observe(Event{Kind: Failed, Address: c.Address, Action: action, Elapsed: time.Since(begun)})
+}
+
+func (r *run) observe(e Event) {
+	if r.options.Observe != nil {
+		r.options.Observe(e)
+	}
+}

@@ -1,0 +1,197 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/diyform/diyform/apply"
+	"github.com/diyform/diyform/internal/diag"
+	"github.com/diyform/diyform/plan"
+)
+
+// applyFlags are those of apply and destroy.
+type applyFlags struct {
+	stackFlags
+	autoApprove bool
+	parallelism int
+}
+
+func (f *applyFlags) add(cmd *cobra.Command) {
+	f.stackFlags.add(cmd)
+	cmd.Flags().BoolVar(&f.autoApprove, "auto-approve", false, "do it without asking")
+	cmd.Flags().IntVar(&f.parallelism, "parallelism", 0, "how many batches of steps run at once (0: by the machine)")
+}
+
+func newApply(v *view) *cobra.Command {
+	var flags applyFlags
+	var destroy bool
+	cmd := &cobra.Command{
+		Use:   "apply [PLANFILE]",
+		Short: "Make the kernel as the configuration wants it",
+		Long: "Plans, asks, and does it. With a plan file that `diyform plan -out` wrote it does exactly that\n" +
+			"plan, without asking, and refuses if state, configuration or kernel have changed since.",
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 1 {
+				return v.applyFile(cmd.Context(), args[0], &flags)
+			}
+			mode := plan.Normal
+			if destroy {
+				mode = plan.Destroy
+			}
+			return v.planAndApply(cmd.Context(), mode, &flags)
+		},
+	}
+	flags.add(cmd)
+	cmd.Flags().BoolVar(&destroy, "destroy", false, "destroy all that is recorded, as diyform destroy does")
+	return cmd
+}
+
+func newDestroy(v *view) *cobra.Command {
+	var flags applyFlags
+	cmd := &cobra.Command{
+		Use:   "destroy",
+		Short: "Take away all that was made",
+		Long:  "Plans to destroy all that the state records, asks, and does it.",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return v.planAndApply(cmd.Context(), plan.Destroy, &flags)
+		},
+	}
+	flags.add(cmd)
+	return cmd
+}
+
+func (v *view) planAndApply(ctx context.Context, mode plan.Mode, f *applyFlags) error {
+	command := "apply"
+	if mode == plan.Destroy {
+		command = "destroy"
+	}
+	if !f.autoApprove && !v.interactive() {
+		return v.failWith(&diag.Problem{
+			Summary: "Nobody can be asked",
+			Detail: fmt.Sprintf("Without a terminal, %s needs -auto-approve, or a plan file: diyform plan -out=FILE, "+
+				"then diyform apply FILE.", command),
+		}, "")
+	}
+	s, err := v.open(ctx, command, true, &f.stackFlags)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	p, err := s.makePlan(ctx, mode, &f.stackFlags)
+	if err != nil {
+		return err
+	}
+	p.Render(v.out, palette(v.out))
+	if !f.autoApprove && p.HasChanges() && !v.approve(mode) {
+		v.printf("Cancelled: nothing was changed.\n")
+		return exitStatus(exitError)
+	}
+	return s.carryOut(ctx, p, f)
+}
+
+func (v *view) approve(mode plan.Mode) bool {
+	if mode == plan.Destroy {
+		return v.confirm("Do you really want to destroy all of it?", "There is no undo.")
+	}
+	return v.confirm("Do you want to perform these actions?", "diyform will do what is described above.")
+}
+
+func (v *view) applyFile(ctx context.Context, path string, f *applyFlags) error {
+	file, err := plan.ReadFile(path)
+	if err != nil {
+		return v.failWith(err, "The plan cannot be read")
+	}
+	if len(f.variables) > 0 {
+		return v.failWith(&diag.Problem{
+			Summary: "Variables cannot be set here",
+			Detail:  "A plan file holds the values of the variables it was made with.",
+		}, "")
+	}
+	s, err := v.open(ctx, "apply", true, &f.stackFlags)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	if s.state.Serial == 0 && file.Serial == 0 {
+		s.state.Lineage = file.Lineage // the plan gave this state its lineage
+	}
+	p, err := s.planAgain(ctx, file, f)
+	if err != nil {
+		return err
+	}
+	if err := file.Matches(p); err != nil {
+		return v.failWith(err, "The plan cannot be applied")
+	}
+	return s.carryOut(ctx, p, f)
+}
+
+// planAgain makes the plan of a file anew, with the values that are in the file.
+func (s *session) planAgain(ctx context.Context, file *plan.File, f *applyFlags) (*plan.Plan, error) {
+	if file.Destroy {
+		return s.plan(ctx, plan.Destroy)
+	}
+	values, err := file.Values()
+	if err != nil {
+		return nil, s.view.failWith(err, "The plan cannot be read")
+	}
+	if values == nil {
+		values = map[string]cty.Value{}
+	}
+	if err := s.loadConfig(&f.stackFlags, values); err != nil {
+		return nil, err
+	}
+	return s.plan(ctx, plan.Normal)
+}
+
+// carryOut applies the plan, prints what happens, and sums up.
+func (s *session) carryOut(ctx context.Context, p *plan.Plan, f *applyFlags) error {
+	v := s.view
+	if !p.NeedsApply() {
+		s.summary(p, &apply.Result{})
+		return nil
+	}
+	progress := newProgress(v)
+	result, diags := apply.Run(ctx, s.store, p, apply.Options{Workers: f.parallelism, Observe: progress.step})
+	progress.flush()
+	v.diagnostics(s.files(), diags)
+	if result == nil {
+		return exitStatus(exitError)
+	}
+	if len(result.Failed) > 0 || diags.HasErrors() {
+		s.incomplete(p, result)
+		return exitStatus(exitError)
+	}
+	s.summary(p, result)
+	return nil
+}
+
+func (s *session) summary(p *plan.Plan, r *apply.Result) {
+	c := palette(s.view.out)
+	counts := fmt.Sprintf("%d added, %d changed, %d destroyed.", r.Added, r.Changed, r.Destroyed)
+	if p.Input.Mode == plan.Destroy {
+		s.view.printf("\n%s\n", c.Bold(c.Green(fmt.Sprintf("Destroy complete! Resources: %d destroyed.", r.Destroyed))))
+		return
+	}
+	s.view.printf("\n%s\n", c.Bold(c.Green("Apply complete! Resources: "+counts)))
+	s.printOutputs(r)
+}
+
+// incomplete says what was done and what was not.
+func (s *session) incomplete(p *plan.Plan, r *apply.Result) {
+	c := palette(s.view.err)
+	fmt.Fprintf(s.view.err, "\n%s\n", c.Bold(c.Red(fmt.Sprintf(
+		"Incomplete. Done: %d added, %d changed, %d destroyed. Failed: %d. Not tried: %d.",
+		r.Added, r.Changed, r.Destroyed, len(r.Failed), len(r.Skipped)))))
+	for _, a := range r.Failed {
+		fmt.Fprintf(s.view.err, "  failed:    %s\n", a)
+	}
+	for _, a := range r.Skipped {
+		fmt.Fprintf(s.view.err, "  not tried: %s\n", a)
+	}
+	fmt.Fprintln(s.view.err, "What was done is recorded. The next apply goes on from there.")
+}

@@ -1,0 +1,26 @@
+// Command diyform makes Linux networks and containers from HCL files: it plans, applies and
+// destroys. One file a command; root.go has the flags that all share, session.go what most
+// commands begin with, view.go what they print.
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+// version is set at build time.
+var version = "dev"
+
+func main() { os.Exit(run()) }
+
+// run is main without the exit, so that deferred calls run.
+func run() int {
+	if code, done := helperProcess(); done {
+		return code
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	return execute(ctx, &view{in: os.Stdin, out: os.Stdout, err: os.Stderr}, os.Args[1:])
+}

@@ -1,0 +1,57 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/diyform/diyform/plan"
+)
+
+func newPlan(v *view) *cobra.Command {
+	var (
+		flags    stackFlags
+		out      string
+		destroy  bool
+		detailed bool
+		asJSON   bool
+	)
+	cmd := &cobra.Command{
+		Use:   "plan",
+		Short: "Show what apply would do",
+		Long: "Reads what is recorded from the kernel, evaluates the configuration, and shows what apply\n" +
+			"would do. It changes nothing.",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			s, err := v.open(cmd.Context(), "plan", true, &flags)
+			if err != nil {
+				return err
+			}
+			defer s.close()
+			mode := plan.Normal
+			if destroy {
+				mode = plan.Destroy
+			}
+			p, err := s.makePlan(cmd.Context(), mode, &flags)
+			if err != nil {
+				return err
+			}
+			if err := s.showPlan(p, asJSON); err != nil {
+				return err
+			}
+			if out != "" {
+				if err := s.writePlan(p, out, asJSON); err != nil {
+					return err
+				}
+			}
+			if detailed && p.HasChanges() {
+				return exitStatus(exitChanges)
+			}
+			return nil
+		},
+	}
+	flags.add(cmd)
+	cmd.Flags().StringVar(&out, "out", "", "write the plan to a file that apply takes")
+	cmd.Flags().BoolVar(&destroy, "destroy", false, "plan to destroy all that is recorded")
+	cmd.Flags().BoolVar(&detailed, "detailed-exitcode", false, "exit with 0 for no changes, 1 for an error, 2 for changes")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print the plan as JSON, in the form of terraform show -json")
+	return cmd
+}

@@ -1,0 +1,180 @@
+// The behaviour that users see is tested by scripts, testdata/script/*.txtar, which run
+// the real binary. Each script has a playhost to itself: there is nothing that it could
+// break for another, nor leave behind.
+//
+// Besides testscript's own commands a script has `json` (below) and the programs in
+// testdata/bin. $HOST4, $GATEWAY4, $INTERNET4 and the same with 6 are playhost's addresses.
+package main_test
+
+import (
+	"bytes"
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/diyform/diyform/internal/playhost"
+	"github.com/diyform/diyform/internal/playhost/playtest"
+)
+
+// Set in the environment of the test binary that runs one script, in its playhost.
+const (
+	scriptVariable = "DIYFORM_SCRIPT"     // the script's file
+	binVariable    = "DIYFORM_SCRIPT_BIN" // the folder of diyform and testdata/bin
+)
+
+var update = flag.Bool("update", false, "write what the scripts' cmp commands find into the scripts")
+
+func TestMain(m *testing.M) {
+	if playhost.IsInit() {
+		os.Exit(playhost.InitMain())
+	}
+	os.Exit(m.Run())
+}
+
+func TestScripts(t *testing.T) {
+	if script := os.Getenv(scriptVariable); script != "" {
+		runScript(t, script)
+		return
+	}
+	if err := playtest.Available(); err != nil {
+		playtest.Missing(t, err)
+	}
+	scripts, err := filepath.Glob("testdata/script/*.txtar")
+	if err != nil || len(scripts) == 0 {
+		t.Fatalf("no scripts found: %v", err)
+	}
+	bin := buildPrograms(t)
+	for _, script := range scripts {
+		t.Run(strings.TrimSuffix(filepath.Base(script), ".txtar"), func(t *testing.T) {
+			t.Parallel()
+			runInPlayhost(t, script, bin)
+		})
+	}
+}
+
+// runInPlayhost runs this test binary again in a playhost, for the one script.
+func runInPlayhost(t *testing.T, script, bin string) {
+	ctx := t.Context()
+	if deadline, ok := t.Deadline(); ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, deadline.Add(-5*time.Second))
+		defer cancel()
+	}
+	verbose := testing.Verbose() || playtest.InCI() // CI wants to see what is skipped
+	cmd := exec.CommandContext(ctx, "/proc/self/exe", "-test.run=^TestScripts$",
+		fmt.Sprintf("-test.v=%t", verbose), fmt.Sprintf("-update=%t", *update))
+	cmd.Env = append(os.Environ(), scriptVariable+"="+script, binVariable+"="+bin)
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	err := playhost.Run(cmd)
+	log := strings.TrimSpace(out.String())
+	switch {
+	case err != nil:
+		t.Errorf("%s\n%v", log, err)
+	case skipped.MatchString(log):
+		playtest.Missing(t, fmt.Errorf("the script skips itself:\n%s", log))
+	default:
+		t.Log(log)
+	}
+}
+
+var skipped = regexp.MustCompile(`(?m)^\s*--- SKIP: `)
+
+// runScript runs the script in the playhost where this process is.
+func runScript(t *testing.T, script string) {
+	const work = "/run/work"
+	if err := os.Mkdir(work, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	testscript.Run(t, testscript.Params{
+		Files:               []string{script},
+		WorkdirRoot:         work,
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		UpdateScripts:       *update,
+		Setup:               setUpScript,
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"json": checkJSON,
+		},
+	})
+}
+
+func setUpScript(env *testscript.Env) error {
+	if err := os.Chmod(env.WorkDir, 0o755); err != nil {
+		return err
+	}
+	env.Setenv("PATH", os.Getenv(binVariable)+":"+env.Getenv("PATH"))
+	for name, dir := range playhost.Folders(0) {
+		env.Setenv(name, dir)
+	}
+	for name, value := range map[string]string{
+		"HOST4": playhost.HostAddress4, "HOST6": playhost.HostAddress6,
+		"GATEWAY4": playhost.GatewayAddress4, "GATEWAY6": playhost.GatewayAddress6,
+		"INTERNET4": playhost.InternetAddress4, "INTERNET6": playhost.InternetAddress6,
+		"GOCOVERDIR": os.Getenv("GOCOVERDIR"),
+		// A raced program sleeps for a second before it exits, unless told not to.
+		"GORACE": "atexit_sleep_ms=0",
+	} {
+		env.Setenv(name, value)
+	}
+	return nil
+}
+
+// checkJSON is the script command
+//
+//	[!] json FILTER WANT
+//
+// which gives the last command's standard output to jq and compares the result, in jq's
+// raw and compact form, with WANT.
+func checkJSON(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 2 {
+		ts.Fatalf("usage: json FILTER WANT")
+	}
+	jq := exec.Command("jq", "--raw-output", "--compact-output", args[0])
+	jq.Stdin = strings.NewReader(ts.ReadFile("stdout"))
+	out, err := jq.CombinedOutput()
+	got := strings.TrimSpace(string(out))
+	if err != nil {
+		ts.Fatalf("jq %q: %v: %s", args[0], err, got)
+	}
+	if equal := got == args[1]; equal == neg {
+		ts.Fatalf("%s is %q; want equal to %q: %t", args[0], got, args[1], !neg)
+	}
+}
+
+// buildPrograms builds the program, raced when the tests are, and puts it beside the
+// scripts' own programs, where also an ordinary user can reach them. With GOCOVERDIR set it
+// counts what the scripts cover.
+func buildPrograms(t *testing.T) string {
+	bin, err := os.MkdirTemp("", "diyform-script-bin-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(bin) })
+	if err := os.Chmod(bin, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	args := []string{"build", "-buildvcs=false", "-o", filepath.Join(bin, "diyform")}
+	if raced {
+		args = append(args, "-race")
+	}
+	if os.Getenv("GOCOVERDIR") != "" {
+		args = append(args, "-cover", "-coverpkg=github.com/diyform/diyform/...")
+	}
+	if out, err := exec.Command("go", append(args, ".")...).CombinedOutput(); err != nil {
+		t.Fatalf("build diyform: %v\n%s", err, out)
+	}
+	if err := os.CopyFS(bin, os.DirFS("testdata/bin")); err != nil {
+		t.Fatal(err)
+	}
+	return bin
+}

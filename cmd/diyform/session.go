@@ -1,0 +1,239 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/spf13/cobra"
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/diyform/diyform/config"
+	"github.com/diyform/diyform/internal/diag"
+	"github.com/diyform/diyform/internal/linux/bootid"
+	"github.com/diyform/diyform/plan"
+	"github.com/diyform/diyform/providers"
+	"github.com/diyform/diyform/providers/registry"
+	"github.com/diyform/diyform/state"
+)
+
+// session is one command's work on the stack of the working folder.
+type session struct {
+	view     *view
+	registry *providers.Registry
+	store    *state.Store
+	state    *state.State
+	recovery *state.Recovery
+	env      providers.Env
+	sessions *providers.Sessions
+	lock     *state.Lock
+
+	config    *config.Config // nil for commands that need none
+	variables map[string]cty.Value
+}
+
+// stackFlags are the flags of commands that plan.
+type stackFlags struct {
+	variables   variableFlags
+	lockTimeout time.Duration
+	input       bool
+}
+
+func (f *stackFlags) add(cmd *cobra.Command) {
+	cmd.Flags().Var(variableFlag{&f.variables, false}, "var", "set a variable: -var 'NAME=VALUE', any number of times")
+	cmd.Flags().Var(variableFlag{&f.variables, true}, "var-file", "read variables from a file, any number of times")
+	cmd.Flags().DurationVar(&f.lockTimeout, "lock-timeout", 0, "how long to wait for another command to end, as in 30s")
+	cmd.Flags().BoolVar(&f.input, "input", true, "ask for variables without a value, on a terminal")
+}
+
+// variableFlags keeps -var and -var-file in the order of the command line.
+type variableFlags []config.VarArg
+
+type variableFlag struct {
+	list *variableFlags
+	file bool
+}
+
+func (f variableFlag) Set(s string) error {
+	*f.list = append(*f.list, config.VarArg{File: f.file, Text: s})
+	return nil
+}
+
+func (f variableFlag) String() string { return "" }
+
+func (f variableFlag) Type() string {
+	if f.file {
+		return "file"
+	}
+	return "NAME=VALUE"
+}
+
+// open loads the state of the working folder and opens sessions with the providers. With
+// lock it takes the lock first.
+func (v *view) open(ctx context.Context, command string, lock bool, f *stackFlags) (*session, error) {
+	s := &session{view: v, registry: registry.New(), store: state.Open(".")}
+	if lock {
+		if err := s.takeLock(ctx, command, f.lockTimeout); err != nil {
+			return nil, v.failWith(err, "The state cannot be locked")
+		}
+	}
+	if err := s.load(); err != nil {
+		s.close()
+		return nil, v.failWith(err, "The state cannot be read")
+	}
+	return s, nil
+}
+
+func (s *session) takeLock(ctx context.Context, command string, timeout time.Duration) error {
+	lock, err := s.store.Lock(ctx, state.LockInfo{Command: "diyform " + command}, timeout, func(holder state.LockInfo) {
+		fmt.Fprintf(s.view.err, "Waiting for %s.\n", holder)
+	})
+	var locked *state.LockedError
+	if errors.As(err, &locked) {
+		return &diag.Problem{
+			Summary: "The state is locked",
+			Detail: fmt.Sprintf("Another command is at work here: %s. Wait until it ends, or use -lock-timeout=30s to wait "+
+				"in this command. The lock goes with the process that holds it.", locked.Holder),
+			Err: err,
+		}
+	}
+	s.lock = lock
+	return err
+}
+
+func (s *session) load() (err error) {
+	if s.state, s.recovery, err = s.store.Load(); err != nil {
+		return err
+	}
+	return nil
+}
+
+// connect opens sessions with the providers, once the lineage is settled.
+func (s *session) connect() error {
+	boot, err := bootid.Read()
+	if err != nil {
+		return err
+	}
+	dir, err := os.Getwd()
+	if err != nil {
+		return err
+	}
+	s.env = providers.Env{
+		Lineage: s.state.Lineage, BootID: boot, Dir: dir,
+		RuntimeDir: filepath.Join(runtimeRoot(), s.state.Lineage),
+		DataDir:    dataRoot(),
+	}
+	s.sessions, err = s.registry.Open(s.env)
+	return err
+}
+
+// runtimeRoot is where what is gone at reboot lives.
+func runtimeRoot() string {
+	if os.Getuid() == 0 {
+		return "/run/diyform"
+	}
+	if dir := os.Getenv("XDG_RUNTIME_DIR"); dir != "" {
+		return filepath.Join(dir, "diyform")
+	}
+	return fmt.Sprintf("/tmp/diyform-%d", os.Getuid())
+}
+
+// dataRoot is where images and writable layers live.
+func dataRoot() string {
+	if os.Getuid() == 0 {
+		return "/var/lib/diyform"
+	}
+	if dir := os.Getenv("XDG_DATA_HOME"); dir != "" {
+		return filepath.Join(dir, "diyform")
+	}
+	return filepath.Join(os.Getenv("HOME"), ".local", "share", "diyform")
+}
+
+// close ends the sessions and gives the lock back.
+func (s *session) close() {
+	if s.sessions != nil {
+		if err := s.sessions.Close(); err != nil {
+			fmt.Fprintln(s.view.err, err)
+		}
+	}
+	if s.lock != nil {
+		if err := s.lock.Unlock(); err != nil {
+			fmt.Fprintln(s.view.err, err)
+		}
+	}
+}
+
+// loadConfig reads the configuration and the values of its variables, in which those of a
+// plan file go before all others.
+func (s *session) loadConfig(f *stackFlags, planned map[string]cty.Value) error {
+	cfg, diags := config.Load(".")
+	if diags.HasErrors() {
+		return s.view.fail(cfg.Files, diags)
+	}
+	s.config = cfg
+	if planned != nil {
+		s.variables = planned
+		return nil
+	}
+	values, more := cfg.Values(config.ValueSources{Environ: os.Environ(), Dir: ".", Args: f.variables, Ask: s.asker(f)})
+	diags = append(diags, more...)
+	if diags.HasErrors() {
+		return s.view.fail(cfg.Files, diags)
+	}
+	s.view.diagnostics(cfg.Files, diags)
+	s.variables = values
+	return nil
+}
+
+func (s *session) asker(f *stackFlags) func(*config.Variable) (string, bool) {
+	if !f.input || !s.view.interactive() {
+		return nil
+	}
+	return func(v *config.Variable) (string, bool) { return s.view.ask(v.Name, v.Description) }
+}
+
+// files are the sources for the excerpts of diagnostics.
+func (s *session) files() map[string]*hcl.File {
+	if s.config == nil {
+		return nil
+	}
+	return s.config.Files
+}
+
+// plan makes the plan. Warnings are printed.
+func (s *session) plan(ctx context.Context, mode plan.Mode) (*plan.Plan, error) {
+	if err := s.connect(); err != nil {
+		return nil, s.view.failWith(err, "The providers cannot be opened")
+	}
+	s.tellRecovery()
+	p, diags := plan.New(ctx, plan.Input{
+		Config: s.config, Variables: s.variables, State: s.state, Registry: s.registry,
+		Sessions: s.sessions, Env: s.env, Mode: mode,
+	})
+	if diags.HasErrors() {
+		return nil, s.view.fail(s.files(), diags)
+	}
+	s.view.diagnostics(s.files(), diags)
+	return p, nil
+}
+
+// tellRecovery says that a run was interrupted, and what it left open.
+func (s *session) tellRecovery() {
+	if s.recovery == nil {
+		return
+	}
+	var open []string
+	for _, u := range s.recovery.Unfinished {
+		open = append(open, fmt.Sprintf("%s of %s", u.Action, u.Address))
+	}
+	fmt.Fprintf(s.view.err, "An earlier run (%s) was interrupted. What it did is known from its journal", s.recovery.Command)
+	if len(open) > 0 {
+		fmt.Fprintf(s.view.err, "; what was under way is looked up in the kernel: %s", strings.Join(open, ", "))
+	}
+	fmt.Fprintln(s.view.err, ".")
+}

@@ -1,0 +1,287 @@
+package plan
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+
+	"github.com/zclconf/go-cty/cty"
+	ctyjson "github.com/zclconf/go-cty/cty/json"
+	"github.com/zclconf/go-cty/cty/msgpack"
+
+	"github.com/diyform/diyform/internal/addr"
+	"github.com/diyform/diyform/internal/diag"
+	"github.com/diyform/diyform/internal/marks"
+	"github.com/diyform/diyform/providers"
+)
+
+// fileFormat is the newest format of plan files.
+const fileFormat = 1
+
+// File is a plan that was written down for a later apply. It is bound to the state's lineage
+// and serial and to the configuration, and it holds the values of the variables. Apply makes
+// the plan again and compares: what has changed in the kernel since is told, not walked over.
+type File struct {
+	Format    int                     `json:"diyform_plan_format"`
+	Lineage   string                  `json:"lineage"`
+	Serial    uint64                  `json:"serial"`
+	Config    string                  `json:"config"` // config.Config.Hash
+	Destroy   bool                    `json:"destroy"`
+	Variables map[string]FileVariable `json:"variables"`
+	Changes   []FileChange            `json:"changes"`
+	Outputs   []FileOutput            `json:"outputs"`
+}
+
+// FileVariable is the value of a variable.
+type FileVariable struct {
+	Type      json.RawMessage `json:"type"`
+	Value     json.RawMessage `json:"value"`
+	Sensitive bool            `json:"sensitive,omitempty"`
+}
+
+// FileChange is a change of an instance that is not a NoOp.
+type FileChange struct {
+	Address   addr.Instance `json:"address"`
+	Action    string        `json:"action"`
+	Reason    string        `json:"reason,omitempty"`
+	Before    []byte        `json:"before"` // msgpack of the schema's implied type: it has unknown values
+	After     []byte        `json:"after"`
+	Sensitive []string      `json:"sensitive,omitempty"`
+}
+
+// FileOutput is a change of an output that is not a NoOp.
+type FileOutput struct {
+	Name      string `json:"name"`
+	Action    string `json:"action"`
+	Before    []byte `json:"before"` // msgpack of a value with its type
+	After     []byte `json:"after"`
+	Sensitive bool   `json:"sensitive,omitempty"`
+}
+
+// File gives the plan's form for a file.
+func (p *Plan) File() (*File, error) {
+	f := &File{
+		Format: fileFormat, Lineage: p.Input.State.Lineage, Serial: p.Input.State.Serial,
+		Destroy: p.Input.Mode == Destroy, Variables: map[string]FileVariable{},
+		Changes: []FileChange{}, Outputs: []FileOutput{},
+	}
+	if p.Input.Config != nil {
+		f.Config = p.Input.Config.Hash()
+	}
+	for name, v := range p.Input.Variables {
+		fv, err := encodeVariable(v)
+		if err != nil {
+			return nil, fmt.Errorf("variable %s: %w", name, err)
+		}
+		f.Variables[name] = fv
+	}
+	for _, c := range p.Changes {
+		if c.Action == NoOp || c.Action == Forget {
+			continue
+		}
+		fc, err := encodeChange(c)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", c.Address, err)
+		}
+		f.Changes = append(f.Changes, fc)
+	}
+	for _, o := range p.Outputs {
+		if o.Action == NoOp {
+			continue
+		}
+		before, err1 := msgpack.Marshal(o.Before, cty.DynamicPseudoType)
+		after, err2 := msgpack.Marshal(o.After, cty.DynamicPseudoType)
+		if err := errors.Join(err1, err2); err != nil {
+			return nil, fmt.Errorf("output %s: %w", o.Name, err)
+		}
+		f.Outputs = append(f.Outputs, FileOutput{o.Name, o.Action.String(), before, after, o.Sensitive})
+	}
+	return f, nil
+}
+
+func encodeVariable(v cty.Value) (FileVariable, error) {
+	v, found := v.UnmarkDeep()
+	_, sensitive := found[marks.Sensitive]
+	t, err := ctyjson.MarshalType(v.Type())
+	if err != nil {
+		return FileVariable{}, err
+	}
+	b, err := ctyjson.Marshal(v, v.Type())
+	return FileVariable{Type: t, Value: b, Sensitive: sensitive}, err
+}
+
+func encodeChange(c *Change) (FileChange, error) {
+	t := c.Schema.ImpliedType()
+	before, err1 := msgpack.Marshal(c.Before, t)
+	after, err2 := msgpack.Marshal(c.After, t)
+	return FileChange{
+		Address: c.Address, Action: c.Action.String(), Reason: c.Reason,
+		Before: before, After: after, Sensitive: c.SensitivePaths(),
+	}, errors.Join(err1, err2)
+}
+
+// Write writes the file with mode 0600: it holds the values of variables.
+func (f *File) Write(path string) error {
+	b, err := json.Marshal(f)
+	if err != nil {
+		return fmt.Errorf("encode plan: %w", err)
+	}
+	if err := os.WriteFile(path, append(b, '\n'), 0o600); err != nil {
+		return fmt.Errorf("write plan: %w", err)
+	}
+	return nil
+}
+
+// ReadFile reads a plan file.
+func ReadFile(path string) (*File, error) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("read plan: %w", err)
+	}
+	f, err := decodeFile(b)
+	if err != nil {
+		return nil, &diag.Problem{
+			Summary: "Not a plan file",
+			Detail:  fmt.Sprintf("%s is no plan that `diyform plan -out` wrote: %s", path, diag.Sentence(err.Error())),
+			Err:     err,
+		}
+	}
+	return f, nil
+}
+
+func decodeFile(b []byte) (*File, error) {
+	var f File
+	dec := json.NewDecoder(bytes.NewReader(b))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&f); err != nil {
+		return nil, err
+	}
+	if f.Format != fileFormat {
+		return nil, fmt.Errorf("it has format %d and this diyform knows %d", f.Format, fileFormat)
+	}
+	return &f, nil
+}
+
+// Values gives the variables' values.
+func (f *File) Values() (map[string]cty.Value, error) {
+	out := map[string]cty.Value{}
+	for name, fv := range f.Variables {
+		t, err := ctyjson.UnmarshalType(fv.Type)
+		if err != nil {
+			return nil, fmt.Errorf("variable %s in the plan: %w", name, err)
+		}
+		v, err := ctyjson.Unmarshal(fv.Value, t)
+		if err != nil {
+			return nil, fmt.Errorf("variable %s in the plan: %w", name, err)
+		}
+		if fv.Sensitive {
+			v = v.Mark(marks.Sensitive)
+		}
+		out[name] = v
+	}
+	return out, nil
+}
+
+// Plan gives the plan for showing; it cannot be applied.
+func (f *File) Plan(registry *providers.Registry) (*Plan, error) {
+	p := &Plan{byAddress: map[addr.Instance]*Change{}}
+	for _, fc := range f.Changes {
+		c, err := fc.change(registry)
+		if err != nil {
+			return nil, fmt.Errorf("%s in the plan: %w", fc.Address, err)
+		}
+		p.add(c)
+	}
+	for _, fo := range f.Outputs {
+		before, err1 := msgpack.Unmarshal(fo.Before, cty.DynamicPseudoType)
+		after, err2 := msgpack.Unmarshal(fo.After, cty.DynamicPseudoType)
+		if err := errors.Join(err1, err2); err != nil {
+			return nil, fmt.Errorf("output %s in the plan: %w", fo.Name, err)
+		}
+		p.Outputs = append(p.Outputs, &OutputChange{
+			Name: fo.Name, Action: actionNamed(fo.Action), Before: before, After: after, Sensitive: fo.Sensitive,
+		})
+	}
+	return p, nil
+}
+
+func (fc FileChange) change(registry *providers.Registry) (*Change, error) {
+	c := &Change{Address: fc.Address, Action: actionNamed(fc.Action), Reason: fc.Reason}
+	if fc.Address.Mode == addr.Data {
+		if t := registry.DataType(fc.Address.Type); t != nil {
+			c.Schema = t.Schema()
+		}
+	} else if t := registry.Type(fc.Address.Type); t != nil {
+		c.Schema = t.Schema()
+	}
+	if c.Schema == nil {
+		return nil, fmt.Errorf("the type %s is unknown", fc.Address.Type)
+	}
+	before, err1 := msgpack.Unmarshal(fc.Before, c.Schema.ImpliedType())
+	after, err2 := msgpack.Unmarshal(fc.After, c.Schema.ImpliedType())
+	if err := errors.Join(err1, err2); err != nil {
+		return nil, err
+	}
+	c.Before, c.After = before, after
+	c.Differences = c.Schema.Diff(before, after)
+	for _, path := range fc.Sensitive {
+		c.Sensitive = append(c.Sensitive, parsePath(path))
+	}
+	return c, nil
+}
+
+func actionNamed(name string) Action {
+	return Action(max(0, slices.Index(actionNames[:], name)))
+}
+
+// Matches tells whether the plan p, made now, is the one that was written down.
+func (f *File) Matches(p *Plan) error {
+	now, err := p.File()
+	if err != nil {
+		return err
+	}
+	stale := func(format string, args ...any) error {
+		return &diag.Problem{Summary: "The plan is stale", Detail: fmt.Sprintf(format, args...) + " Make a new plan."}
+	}
+	switch {
+	case f.Lineage != now.Lineage && f.Serial > 0:
+		return stale("It was made for another state: the lineage is %s here and %s in the plan.", now.Lineage, f.Lineage)
+	case f.Serial != now.Serial:
+		return stale("The state has changed since the plan was made: its serial is %d and was %d.", now.Serial, f.Serial)
+	case f.Config != now.Config:
+		return stale("The configuration has changed since the plan was made.")
+	}
+	if where := firstDifference(f.Changes, now.Changes); where != "" {
+		return stale("The kernel has changed since the plan was made: what is to be done for %s is not the same any more.", where)
+	}
+	return nil
+}
+
+// firstDifference gives the address of a managed instance whose change is not the same.
+func firstDifference(then, now []FileChange) string {
+	find := func(list []FileChange, a addr.Instance) *FileChange {
+		i, ok := slices.BinarySearchFunc(list, a, func(c FileChange, a addr.Instance) int { return c.Address.Compare(a) })
+		if !ok {
+			return nil
+		}
+		return &list[i]
+	}
+	for _, c := range then {
+		if c.Address.Mode == addr.Managed && !c.same(find(now, c.Address)) {
+			return c.Address.String()
+		}
+	}
+	for _, c := range now {
+		if c.Address.Mode == addr.Managed && find(then, c.Address) == nil {
+			return c.Address.String()
+		}
+	}
+	return ""
+}
+
+func (fc FileChange) same(o *FileChange) bool {
+	return o != nil && fc.Action == o.Action && bytes.Equal(fc.Before, o.Before) && bytes.Equal(fc.After, o.After)
+}

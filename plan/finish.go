@@ -1,0 +1,88 @@
+package plan
+
+import (
+	"fmt"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/diyform/diyform/internal/addr"
+	"github.com/diyform/diyform/internal/diag"
+)
+
+// Final gives what a create or update shall make, wholly known but for what is computed: the
+// planned value, evaluated again where it waited for other resources.
+func (p *Plan) Final(c *Change) (cty.Value, hcl.Diagnostics) {
+	if c.Config.IsWhollyKnown() {
+		return c.After, nil
+	}
+	args, diags := p.Evaluator.Arguments(c.Address)
+	if diags.HasErrors() {
+		return cty.DynamicVal, diags
+	}
+	config, sensitive := sensitivePaths(args)
+	if !config.IsWhollyKnown() {
+		return cty.DynamicVal, append(diags, diag.Error(c.Range, "A value is still unknown",
+			fmt.Sprintf("%s refers to a value that is unknown after everything it depends on was applied. "+
+				"This is a bug in diyform.", c.Address)))
+	}
+	c.Sensitive = sensitive
+	prior := c.Before
+	if c.Action != Update {
+		prior = cty.NullVal(c.Schema.ImpliedType())
+	}
+	final, more := p.Evaluator.propose(c.Address, p.Input.Env, config, prior)
+	diags = append(diags, more...)
+	if c.Action == Update && !more.HasErrors() {
+		final = c.Schema.Volatiles(config, final)
+	}
+	return final, diags
+}
+
+// Learn makes what a step gave known to everything that is evaluated after it.
+func (p *Plan) Learn(c *Change, v cty.Value) {
+	if p.Evaluator != nil && p.Evaluator.blocks[c.Address.Resource] != nil && c.Action != Delete {
+		p.Evaluator.Set(c.Address, markSensitive(v, c.Sensitive))
+	}
+}
+
+// Begin readies the plan for apply: what was evaluated from planned values is evaluated
+// again from real ones.
+func (p *Plan) Begin() {
+	if p.Evaluator != nil {
+		p.Evaluator.Begin()
+	}
+}
+
+// Diagnose gives an error of a step the place in configuration that it is about.
+func (p *Plan) Diagnose(c *Change, err error) hcl.Diagnostics { return p.place(c, err) }
+
+// Dependencies lists what the instance depends on for the state: instances and blocks of
+// resources; what a data source stands between counts as if it did not.
+func (p *Plan) Dependencies(c *Change) []string {
+	var out []string
+	seen := map[Dependency]bool{}
+	var walk func(deps []Dependency)
+	walk = func(deps []Dependency) {
+		for _, d := range deps {
+			if seen[d] {
+				continue
+			}
+			seen[d] = true
+			if d.Block.Mode == addr.Managed {
+				out = append(out, d.String())
+				continue
+			}
+			for _, k := range p.Evaluator.blocks[d.Block].expansion.keys {
+				if via := p.byAddress[d.Block.Instance(k)]; via != nil {
+					walk(via.Dependencies)
+				}
+			}
+		}
+	}
+	walk(c.Dependencies)
+	return out
+}
+
+// Recorded gives what refresh found of an instance, or nil.
+func (p *Plan) Recorded(a addr.Instance) *Recorded { return p.recorded[a] }

@@ -1,0 +1,443 @@
+package plan
+
+import (
+	"fmt"
+	"io"
+	"sort"
+	"strconv"
+	"strings"
+
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/diyform/diyform/internal/addr"
+	"github.com/diyform/diyform/providers/schema"
+)
+
+// Palette colours text for a terminal, or leaves it as it is.
+type Palette struct{ On bool }
+
+func (p Palette) paint(code, s string) string {
+	if !p.On {
+		return s
+	}
+	return "\x1b[" + code + "m" + s + "\x1b[0m"
+}
+
+// The colours of Terraform's plans.
+func (p Palette) Green(s string) string  { return p.paint("32", s) }
+func (p Palette) Red(s string) string    { return p.paint("31", s) }
+func (p Palette) Yellow(s string) string { return p.paint("33", s) }
+func (p Palette) Cyan(s string) string   { return p.paint("36", s) }
+func (p Palette) Bold(s string) string   { return p.paint("1", s) }
+func (p Palette) Faint(s string) string  { return p.paint("2", s) }
+
+// symbol is the sign before what is added, changed or removed, coloured.
+func (p Palette) symbol(a Action) string {
+	switch a {
+	case Create:
+		return p.Green("+")
+	case Update:
+		return p.Yellow("~")
+	case Delete:
+		return p.Red("-")
+	case Replace:
+		return p.Red("-") + "/" + p.Green("+")
+	case Read:
+		return p.Cyan("<=")
+	}
+	return " "
+}
+
+// Render writes the plan as Terraform writes its plans: what drifted, what will be done,
+// changed arguments only, and a line that sums up.
+func (p *Plan) Render(w io.Writer, palette Palette) {
+	r := &renderer{w: w, Palette: palette}
+	r.drift(p)
+	if !p.HasChanges() {
+		r.line("%s", r.Bold(r.Green("No changes.")+r.Bold(" The kernel is as the configuration wants it.")))
+		return
+	}
+	r.line("diyform will perform the following actions:\n")
+	for _, c := range p.Changes {
+		if c.Action != NoOp && c.Action != Forget {
+			r.change(c)
+		}
+	}
+	add, change, destroy := p.Count()
+	r.line("%s %d to add, %d to change, %d to destroy.", r.Bold("Plan:"), add, change, destroy)
+	r.outputs(p.Outputs)
+}
+
+type renderer struct {
+	Palette
+	w io.Writer
+}
+
+func (r *renderer) line(format string, args ...any) { fmt.Fprintf(r.w, format+"\n", args...) }
+
+// drift tells of what was changed outside of diyform, as far as the plan reacts to it.
+func (r *renderer) drift(p *Plan) {
+	var shown []*Drift
+	for _, d := range p.Drift {
+		if c := p.byAddress[d.Address]; c != nil && c.Action != NoOp {
+			shown = append(shown, d)
+		}
+	}
+	if len(shown) == 0 {
+		return
+	}
+	r.line("%s\n", r.Bold("Changed outside of diyform since the last apply:"))
+	for _, d := range shown {
+		if d.After.IsNull() {
+			r.line("  %s\n", r.Bold("# "+d.Address.String()+" is gone"))
+			continue
+		}
+		c := &Change{Address: d.Address, Action: Update, Schema: d.Schema, Before: d.Before, After: d.After, Differences: d.Differences}
+		r.line("  %s", r.Bold("# "+d.Address.String()+" has changed"))
+		r.body(c)
+	}
+}
+
+var headlines = map[Action]string{
+	Create: "will be created", Update: "will be updated in-place", Delete: "will be destroyed",
+	Replace: "must be replaced", Read: "will be read during apply",
+}
+
+func (r *renderer) change(c *Change) {
+	r.line("  %s", r.Bold("# "+c.Address.String()+" "+headlines[c.Action]))
+	if c.Reason != "" {
+		r.line("  %s", r.Faint("# (because "+c.Reason+")"))
+	}
+	r.body(c)
+}
+
+func (r *renderer) body(c *Change) {
+	keyword := "resource"
+	if c.Address.Mode == addr.Data {
+		keyword = "data"
+	}
+	// The keyword stands in column 4 whatever the width of the symbol: "  + ", "-/+ ", " <= ".
+	pad := strings.Repeat(" ", 3-len(plainSymbol(c.Action)))
+	r.line("%s%s %s %q %q {", pad, r.symbol(c.Action), keyword, c.Address.Type, c.Address.Name)
+	b := &blockRenderer{renderer: r, change: c}
+	b.block(c.Schema, c.Before, c.After, "", 6)
+	r.line("    }\n")
+}
+
+func plainSymbol(a Action) string {
+	switch a {
+	case Replace:
+		return "-/+"
+	case Read:
+		return "<="
+	}
+	return "+"
+}
+
+// blockRenderer writes the arguments of one change.
+type blockRenderer struct {
+	*renderer
+	change *Change
+}
+
+// block writes the arguments and nested blocks that differ.
+func (b *blockRenderer) block(s *schema.Schema, before, after cty.Value, prefix string, indent int) {
+	width := b.width(s, before, after, prefix)
+	hidden := 0
+	for _, a := range s.Attributes {
+		x, y := attribute(before, a.Name), attribute(after, a.Name)
+		switch {
+		case isNull(x) && isNull(y):
+		case !isNull(before) && !isNull(after) && a.Equal(x, y):
+			if a.Name == "name" {
+				b.line("%s%-*s = %s", strings.Repeat(" ", indent+2), width, a.Name, b.value(y, joinPath(prefix, a.Name), indent+2, ""))
+				continue
+			}
+			hidden++
+		default:
+			b.attribute(a, x, y, joinPath(prefix, a.Name), indent, width)
+		}
+	}
+	if hidden > 0 {
+		b.line("%s%s", strings.Repeat(" ", indent+2), b.Faint(fmt.Sprintf("# (%d unchanged %s hidden)", hidden, plural(hidden, "attribute"))))
+	}
+	for _, nested := range s.Blocks {
+		b.nested(nested, attribute(before, nested.Name), attribute(after, nested.Name), joinPath(prefix, nested.Name), indent)
+	}
+}
+
+func (b *blockRenderer) width(s *schema.Schema, before, after cty.Value, prefix string) int {
+	width := 0
+	for _, a := range s.Attributes {
+		x, y := attribute(before, a.Name), attribute(after, a.Name)
+		same := !isNull(before) && !isNull(after) && a.Equal(x, y)
+		if !(isNull(x) && isNull(y)) && (!same || a.Name == "name") {
+			width = max(width, len(a.Name))
+		}
+	}
+	return width
+}
+
+func (b *blockRenderer) attribute(a *schema.Attribute, x, y cty.Value, path string, indent, width int) {
+	action, suffix := elementAction(x, y), ""
+	if b.change.Action == Replace && a.Replace && !a.Equal(x, y) && !isNull(b.change.Before) {
+		suffix = b.Red(" # forces replacement")
+	}
+	lead := strings.Repeat(" ", indent) + b.symbol(action) + " " + fmt.Sprintf("%-*s", width, a.Name) + " = "
+	switch {
+	case b.change.hides(path):
+		b.line("%s(sensitive value)%s", lead, suffix)
+	case action == Create:
+		b.line("%s%s%s", lead, b.value(y, path, indent+2, b.symbol(Create)+" "), suffix)
+	case action == Delete:
+		b.line("%s%s -> null%s", lead, b.value(x, path, indent+2, b.symbol(Delete)+" "), suffix)
+	case isSequence(x) && isSequence(y):
+		b.line("%s%s%s", lead, b.sequence(x, y, path, indent+2), suffix)
+	default:
+		b.line("%s%s -> %s%s", lead, b.value(x, path, indent+2, ""), b.value(y, path, indent+2, ""), suffix)
+	}
+}
+
+// elementAction tells what becomes of one value.
+func elementAction(x, y cty.Value) Action {
+	switch {
+	case isNull(x):
+		return Create
+	case isNull(y):
+		return Delete
+	}
+	return Update
+}
+
+func (b *blockRenderer) nested(n *schema.Block, x, y cty.Value, path string, indent int) {
+	if n.Nesting != schema.List {
+		b.nestedOne(n, x, y, path, indent)
+		return
+	}
+	old, now := listElements(x), listElements(y)
+	if !isNull(y) && !y.IsKnown() {
+		b.line("%s%s %s (known after apply)", strings.Repeat(" ", indent), b.symbol(Update), n.Name)
+		return
+	}
+	for i := range max(len(old), len(now)) {
+		x, y := cty.NullVal(n.ImpliedType()), cty.NullVal(n.ImpliedType())
+		if i < len(old) {
+			x = old[i]
+		}
+		if i < len(now) {
+			y = now[i]
+		}
+		b.nestedOne(n, x, y, indexPath(path, i), indent)
+	}
+}
+
+func (b *blockRenderer) nestedOne(n *schema.Block, x, y cty.Value, path string, indent int) {
+	if isNull(x) && isNull(y) || !isNull(x) && !isNull(y) && len(n.Diff(x, y)) == 0 {
+		return
+	}
+	b.line("")
+	pad := strings.Repeat(" ", indent)
+	b.line("%s%s %s {", pad, b.symbol(elementAction(x, y)), n.Name)
+	b.block(n.Schema, x, y, path, indent+4)
+	b.line("%s  }", pad)
+}
+
+func listElements(v cty.Value) []cty.Value {
+	if isNull(v) || !v.IsKnown() {
+		return nil
+	}
+	return v.AsValueSlice()
+}
+
+func isSequence(v cty.Value) bool {
+	return v.IsKnown() && !v.IsNull() && (v.Type().IsListType() || v.Type().IsSetType() || v.Type().IsTupleType())
+}
+
+// value writes a value; mark goes before each line of a collection.
+func (b *blockRenderer) value(v cty.Value, path string, indent int, mark string) string {
+	switch {
+	case !v.IsKnown():
+		return "(known after apply)"
+	case v.IsNull():
+		return "null"
+	case v.Type() == cty.String:
+		return strconv.Quote(v.AsString())
+	case v.Type() == cty.Number:
+		return v.AsBigFloat().Text('f', -1)
+	case v.Type() == cty.Bool:
+		return strconv.FormatBool(v.True())
+	}
+	return b.collection(v, path, indent, mark)
+}
+
+func (b *blockRenderer) collection(v cty.Value, path string, indent int, mark string) string {
+	open, end := "{", "}"
+	keyed := v.Type().IsMapType() || v.Type().IsObjectType()
+	if !keyed {
+		open, end = "[", "]"
+	}
+	if v.LengthInt() == 0 {
+		return open + end
+	}
+	pad := strings.Repeat(" ", indent)
+	var out strings.Builder
+	out.WriteString(open + "\n")
+	for it := v.ElementIterator(); it.Next(); {
+		k, e := it.Element()
+		name := ""
+		sub := path
+		if keyed {
+			name = strconv.Quote(k.AsString()) + " = "
+			sub = joinPath(path, k.AsString())
+		}
+		text := b.value(e, sub, indent+4, mark)
+		if b.change.hides(sub) {
+			text = "(sensitive value)"
+		}
+		comma := ","
+		if keyed {
+			comma = ""
+		}
+		fmt.Fprintf(&out, "%s%s%s%s%s\n", pad+"  ", mark, name, text, comma)
+	}
+	out.WriteString(pad + end)
+	return out.String()
+}
+
+// sequence writes the elements that went and came between two lists, in order.
+func (b *blockRenderer) sequence(x, y cty.Value, path string, indent int) string {
+	pad := strings.Repeat(" ", indent)
+	var out strings.Builder
+	out.WriteString("[\n")
+	left := map[string]int{}
+	for _, e := range y.AsValueSlice() {
+		left[b.value(e, path, indent+4, "")]++
+	}
+	for _, e := range x.AsValueSlice() {
+		if text := b.value(e, path, indent+4, ""); left[text] > 0 {
+			left[text]--
+			fmt.Fprintf(&out, "%s    %s,\n", pad, text)
+		} else {
+			fmt.Fprintf(&out, "%s  %s %s,\n", pad, b.symbol(Delete), text)
+		}
+	}
+	for _, e := range y.AsValueSlice() {
+		if text := b.value(e, path, indent+4, ""); left[text] > 0 {
+			left[text]--
+			fmt.Fprintf(&out, "%s  %s %s,\n", pad, b.symbol(Create), text)
+		}
+	}
+	out.WriteString(pad + "]")
+	return out.String()
+}
+
+func (r *renderer) outputs(list []*OutputChange) {
+	var lines []string
+	width := 0
+	for _, o := range list {
+		if o.Action != NoOp {
+			width = max(width, len(o.Name))
+		}
+	}
+	b := &blockRenderer{renderer: r, change: &Change{Schema: &schema.Schema{}}}
+	for _, o := range list {
+		if o.Action == NoOp {
+			continue
+		}
+		var text string
+		switch {
+		case o.Sensitive:
+			text = "(sensitive value)"
+		case o.Action == Create:
+			text = b.value(o.After, "", 6, "")
+		case o.Action == Delete:
+			text = b.value(o.Before, "", 6, "") + " -> null"
+		default:
+			text = b.value(o.Before, "", 6, "") + " -> " + b.value(o.After, "", 6, "")
+		}
+		lines = append(lines, fmt.Sprintf("  %s %-*s = %s", r.symbol(o.Action), width, o.Name, text))
+	}
+	if len(lines) == 0 {
+		return
+	}
+	sort.Strings(lines)
+	r.line("\nChanges to Outputs:\n%s", strings.Join(lines, "\n"))
+}
+
+func plural(n int, word string) string {
+	if n == 1 {
+		return word
+	}
+	return word + "s"
+}
+
+func isNull(v cty.Value) bool { return v.IsKnown() && v.IsNull() }
+
+// attribute gives an attribute of an object that may be null or unknown.
+func attribute(v cty.Value, name string) cty.Value {
+	switch {
+	case !v.IsKnown():
+		return cty.DynamicVal
+	case v.IsNull():
+		return cty.NullVal(cty.DynamicPseudoType)
+	}
+	return v.GetAttr(name)
+}
+
+// Format writes a value as it would stand in configuration.
+func Format(v cty.Value) string {
+	b := &blockRenderer{renderer: &renderer{}, change: &Change{Schema: &schema.Schema{}}}
+	return b.value(v, "", 0, "")
+}
+
+// RenderObject writes an object as its resource block, for `state show`.
+func RenderObject(w io.Writer, palette Palette, a addr.Instance, s *schema.Schema, v cty.Value, sensitive []string) {
+	r := &renderer{w: w, Palette: palette}
+	c := &Change{Address: a, Schema: s}
+	for _, path := range sensitive {
+		c.Sensitive = append(c.Sensitive, parsePath(path))
+	}
+	r.line("# %s:\nresource %q %q {", a, a.Type, a.Name)
+	b := &blockRenderer{renderer: r, change: c}
+	b.plain(s, v, "", 4)
+	r.line("}")
+}
+
+// plain writes all arguments that have a value.
+func (b *blockRenderer) plain(s *schema.Schema, v cty.Value, prefix string, indent int) {
+	pad := strings.Repeat(" ", indent)
+	width := 0
+	for _, a := range s.Attributes {
+		if !isNull(attribute(v, a.Name)) {
+			width = max(width, len(a.Name))
+		}
+	}
+	for _, a := range s.Attributes {
+		if e := attribute(v, a.Name); !isNull(e) {
+			path, text := joinPath(prefix, a.Name), "(sensitive value)"
+			if !b.change.hides(path) {
+				text = b.value(e, path, indent, "")
+			}
+			b.line("%s%-*s = %s", pad, width, a.Name, text)
+		}
+	}
+	for _, n := range s.Blocks {
+		e := attribute(v, n.Name)
+		list := []cty.Value{e}
+		if n.Nesting == schema.List {
+			list = listElements(e)
+		}
+		for i, e := range list {
+			if isNull(e) {
+				continue
+			}
+			path := joinPath(prefix, n.Name)
+			if n.Nesting == schema.List {
+				path = indexPath(path, i)
+			}
+			b.line("\n%s%s {", pad, n.Name)
+			b.plain(n.Schema, e, path, indent+4)
+			b.line("%s}", pad)
+		}
+	}
+}

@@ -1,0 +1,35 @@
+#!/bin/sh
+# Installs what the tests look at the machine with, if anything of it is missing: the
+# programs that diyform replaces, and those that it is measured against. diyform itself
+# needs none of them.
+#
+# Does nothing when all are there. In CI the C compiler for the race detector is one of them.
+set -eu
+
+# PROGRAM:PACKAGE, the package in Debian's and Ubuntu's naming.
+wanted='
+	ip:iproute2 nft:nftables ping:iputils-ping jq:jq sysctl:procps ps:procps
+	unshare:util-linux nsenter:util-linux setpriv:util-linux findmnt:util-linux
+	script:bsdutils newuidmap:uidmap bwrap:bubblewrap crun:crun
+'
+if [ "${CI-}" = true ]; then
+	wanted="$wanted gcc:gcc /usr/include/stdlib.h:libc6-dev"
+fi
+
+PATH=$PATH:/usr/sbin:/sbin
+packages=
+for pair in $wanted; do
+	program=${pair%:*}
+	[ -e "$program" ] || command -v "$program" >/dev/null || packages="$packages ${pair##*:}"
+done
+[ -n "$packages" ] || exit 0
+
+if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
+	echo "The tests need packages that are missing. On Debian or Ubuntu:" >&2
+	echo "  sudo apt-get install$packages" >&2
+	exit 1
+fi
+export DEBIAN_FRONTEND=noninteractive
+apt-get update --quiet --quiet
+# shellcheck disable=SC2086 # one word a package
+apt-get install --quiet --quiet --yes --no-install-recommends $packages
