@@ -3,7 +3,8 @@
 // break for another, nor leave behind.
 //
 // Besides testscript's own commands a script has `json` (below) and the programs in
-// testdata/bin. $HOST4, $GATEWAY4, $INTERNET4 and the same with 6 are playhost's addresses.
+// testdata/bin. $HOST4, $GATEWAY4, $INTERNET4 and the same with 6 are playhost's addresses,
+// $EXAMPLES is the folder of examples.
 package main_test
 
 import (
@@ -15,6 +16,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -61,6 +63,40 @@ func TestScripts(t *testing.T) {
 	}
 }
 
+// TestConformance takes every resource type through the same life: testdata/conformance.
+func TestConformance(t *testing.T) {
+	if err := playtest.Available(); err != nil {
+		playtest.Missing(t, err)
+	}
+	const folder = "testdata/conformance"
+	steps, err := os.ReadFile(filepath.Join(folder, "steps.txtar"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	types, err := filepath.Glob(filepath.Join(folder, "*.txtar"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	bin, scripts := buildPrograms(t), t.TempDir()
+	for _, file := range types {
+		if filepath.Base(file) == "steps.txtar" {
+			continue
+		}
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
+			t.Parallel()
+			files, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			script := filepath.Join(scripts, filepath.Base(file))
+			if err := os.WriteFile(script, slices.Concat(steps, files), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			runInPlayhost(t, script, bin)
+		})
+	}
+}
+
 // runInPlayhost runs this test binary again in a playhost, for the one script.
 func runInPlayhost(t *testing.T, script, bin string) {
 	ctx := t.Context()
@@ -102,16 +138,32 @@ func runScript(t *testing.T, script string) {
 		RequireUniqueNames:  true,
 		UpdateScripts:       *update,
 		Setup:               setUpScript,
+		Condition:           hasFile,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"json": checkJSON,
 		},
 	})
 }
 
+// hasFile is the script condition [has:FILE]: the script brings that file.
+func hasFile(cond string) (bool, error) {
+	name, ok := strings.CutPrefix(cond, "has:")
+	if !ok {
+		return false, fmt.Errorf("unknown condition %q", cond)
+	}
+	script, err := os.ReadFile(os.Getenv(scriptVariable))
+	return bytes.Contains(script, []byte("\n-- "+name+" --\n")), err
+}
+
 func setUpScript(env *testscript.Env) error {
 	if err := os.Chmod(env.WorkDir, 0o755); err != nil {
 		return err
 	}
+	examples, err := filepath.Abs("../../examples")
+	if err != nil {
+		return err
+	}
+	env.Setenv("EXAMPLES", examples)
 	env.Setenv("PATH", os.Getenv(binVariable)+":"+env.Getenv("PATH"))
 	for name, dir := range playhost.Folders(0) {
 		env.Setenv(name, dir)

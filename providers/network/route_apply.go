@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net/netip"
 
 	"golang.org/x/sys/unix"
@@ -67,7 +66,7 @@ func settleRoute(op *routeOp, err error, made *rtnl.Route, link string, linksErr
 	op.Done(v, key)
 }
 
-func failAll(ops []*routeOp, err error) {
+func failAll[T, I any](ops []*providers.Op[T, I], err error) {
 	for _, op := range ops {
 		op.Fail(err)
 	}
@@ -162,7 +161,7 @@ func withInterface(ops []*routeOp, indexes map[string]int) []*routeOp {
 // went with its interface.
 func (route) delete(ctx context.Context, k *session, ops []*routeOp) {
 	conn, err := k.route(ops[0].Prior.Attrs.Namespace)
-	if errors.Is(err, fs.ErrNotExist) {
+	if noNamespace(err) {
 		for _, op := range ops {
 			op.Gone()
 		}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
-	"slices"
 	"sync"
 
 	"github.com/diyform/diyform/internal/linux/netns"
@@ -27,13 +26,15 @@ type view struct {
 	links     []rtnl.Link
 	addresses map[int][]rtnl.Address // by the link's index
 	routes    []rtnl.Route
-	sysctls   map[string]string
+	sysctls   map[string]sysctlReading // by path below /proc/sys
 
 	byName  map[string]*rtnl.Link // altnames too
+	byAlias map[string]*rtnl.Link
 	byIndex map[int]*rtnl.Link
 	byKey   map[routeKey]*rtnl.Route // filled when first asked for
 
-	err error // it could not be read; noNamespace(err): there is none
+	err  error  // it could not be read; noNamespace(err): there is none
+	mark string // of a name that no namespace is mounted on: what its file says
 }
 
 func newSnapshot(k *session) *snapshot {
@@ -91,6 +92,10 @@ func (k *session) read(ctx context.Context, name string) *view {
 	ns, err := k.set.Get(name)
 	if err != nil {
 		v.err = err
+		if errors.Is(err, netns.ErrNotNamespace) {
+			pin, lookupErr := netns.Lookup(name)
+			v.mark, v.err = pin.Mark, errors.Join(err, lookupErr)
+		}
 		return v
 	}
 	v.id = ns.ID()
@@ -117,12 +122,16 @@ func (k *session) read(ctx context.Context, name string) *view {
 func (v *view) index(addresses []rtnl.Address) {
 	v.byName = make(map[string]*rtnl.Link, len(v.links))
 	v.byIndex = make(map[int]*rtnl.Link, len(v.links))
+	v.byAlias = map[string]*rtnl.Link{}
 	v.addresses = make(map[int][]rtnl.Address, len(v.links))
 	for i := range v.links {
 		l := &v.links[i]
 		v.byName[l.Name], v.byIndex[l.Index] = l, l
 		for _, alt := range l.AltNames {
 			v.byName[alt] = l
+		}
+		if l.Alias != "" {
+			v.byAlias[l.Alias] = l
 		}
 	}
 	for _, a := range addresses {
@@ -171,15 +180,6 @@ func (v *view) linkName(index int) string {
 		return l.Name
 	}
 	return ""
-}
-
-// marked gives the link that carries the mark as its alias, or nil.
-func (v *view) marked(mark string) *rtnl.Link {
-	i := slices.IndexFunc(v.links, func(l rtnl.Link) bool { return l.Alias == mark })
-	if i < 0 {
-		return nil
-	}
-	return &v.links[i]
 }
 
 // route gives the route of a key that the kernel prefers, or nil.

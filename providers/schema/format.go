@@ -61,9 +61,6 @@ func canonDestination(s string) (string, error) {
 	if s == "default" {
 		return s, nil
 	}
-	if p, err := netip.ParsePrefix(s); err == nil && p.Bits() == 0 {
-		return "", fmt.Errorf(`write the default route as "default" (with family for IPv6), not %s`, s)
-	}
 	return canonPrefix(s)
 }
 

@@ -110,6 +110,17 @@ func (n *Namespace) Name() string { return n.name }
 // ID gives the namespace's identity.
 func (n *Namespace) ID() ID { return n.id }
 
+// hasName reports whether the name still stands for this namespace.
+func (n *Namespace) hasName() bool {
+	path, err := Path(n.name)
+	if err != nil {
+		return false
+	}
+	var st unix.Stat_t
+	err = retry(func() error { return unix.Stat(path, &st) })
+	return err == nil && ID{Dev: uint64(st.Dev), Ino: st.Ino} == n.id
+}
+
 // FD gives the open namespace, for IFLA_NET_NS_FD. It is valid until Close.
 func (n *Namespace) FD() int { return int(n.file.Fd()) }
 

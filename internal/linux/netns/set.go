@@ -22,11 +22,18 @@ type Set struct {
 
 // Get gives the namespace of a name, "" being the host's. It is not the caller's to
 // close. Its errors are those of Open.
+//
+// The name counts, not what was opened by it before: a namespace that lost its name is
+// closed here, so that it can go, with its links.
 func (s *Set) Get(name string) (*Namespace, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if n := s.open[name]; n != nil {
-		return n, nil
+		if n.host || n.hasName() {
+			return n, nil
+		}
+		delete(s.open, name)
+		n.Close()
 	}
 	n, err := openAny(name)
 	if err != nil {

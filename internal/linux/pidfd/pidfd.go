@@ -172,6 +172,7 @@ func (p *Process) ExitOfOther(ctx context.Context) (Exit, error) {
 		case err == nil && in.Mask&infoExit != 0:
 			return exitOf(unix.WaitStatus(in.ExitCode)), nil
 		case errors.Is(err, unix.ENOTTY), errors.Is(err, unix.EINVAL), errors.Is(err, unix.ESRCH):
+			fmt.Fprintln(os.Stderr, "DEBUG", err, in.Mask)
 			return Exit{}, fmt.Errorf("ask how process %d ended: %w", p.PID, ErrUnknown)
 		case err != nil:
 			return Exit{}, fmt.Errorf("ask how process %d ended: %w", p.PID, err)

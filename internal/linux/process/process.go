@@ -1,15 +1,18 @@
 // Package process reads what /proc tells about a process: proc_pid_stat(5) and the files
-// beside it. It changes nothing. What it reads may be of another process by the time it
+// beside it. What it reads may be of another process by the time it
 // returns, unless the caller holds the process by a pidfd.
 package process
 
 import (
 	"bytes"
 	"fmt"
+	"math"
 	"os"
 	"strconv"
 	"strings"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // StartTime gives when the process began, in clock ticks since boot. With the process id
@@ -88,4 +91,22 @@ func Namespace(pid int, kind string) (string, error) {
 		return "", fmt.Errorf("read namespace: %w", err)
 	}
 	return link, nil
+}
+
+// CloseOnExec keeps every descriptor of this process from 3 on from being inherited by the
+// programs that it starts: close_range(2). What os/exec hands down, it hands down anyway.
+func CloseOnExec() error {
+	if err := unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC); err != nil {
+		return fmt.Errorf("mark files close-on-exec: %w", err)
+	}
+	return nil
+}
+
+// Signal gives the number of a signal by its name, "SIGTERM" or "term", or 0.
+func Signal(name string) int {
+	name = strings.ToUpper(name)
+	if !strings.HasPrefix(name, "SIG") {
+		name = "SIG" + name
+	}
+	return int(unix.SignalNum(name))
 }

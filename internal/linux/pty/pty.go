@@ -14,11 +14,19 @@ import (
 // Size is a terminal's size in characters.
 type Size struct{ Rows, Columns uint16 }
 
-// Open makes a terminal in the devpts of the container whose root folder is open as root.
+// Open makes a terminal in the devpts of the container that a process is in. The caller
+// holds the process by a pidfd, and afterwards checks that it is still alive: otherwise the
+// terminal may be another's.
+//
 // The container may have put anything at that path, so nothing is followed, and what is
 // found there is verified to be a terminal before it is used.
-func Open(root *os.File) (master, slave *os.File, err error) {
-	fd, err := unix.Openat2(int(root.Fd()), "dev/pts/ptmx", &unix.OpenHow{
+func Open(pid int) (master, slave *os.File, err error) {
+	root, err := unix.Open(fmt.Sprintf("/proc/%d/root", pid), unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, nil, fmt.Errorf("open the container's root: %w", err)
+	}
+	defer unix.Close(root)
+	fd, err := unix.Openat2(root, "dev/pts/ptmx", &unix.OpenHow{
 		Flags:   unix.O_RDWR | unix.O_NOCTTY | unix.O_CLOEXEC | unix.O_NONBLOCK,
 		Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS | unix.RESOLVE_NO_SYMLINKS,
 	})

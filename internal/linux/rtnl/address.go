@@ -34,6 +34,10 @@ func (a *Address) Secondary() bool {
 	return a.Prefix.Addr().Is4() && a.Flags&unix.IFA_F_SECONDARY != 0
 }
 
+// Lasting reports whether the address stays until somebody takes it away: one that a DHCP
+// client or a router's announcement gave has an end.
+func (a *Address) Lasting() bool { return a.Flags&unix.IFA_F_PERMANENT != 0 }
+
 // KernelMade reports whether the address is the link-local one that the kernel gives
 // each IPv6 link by itself.
 func (a *Address) KernelMade() bool {
@@ -62,9 +66,15 @@ func family(a netip.Addr) uint8 {
 }
 
 // Addresses lists the addresses, IPv4 and IPv6, of the namespace's links.
-func (c *Conn) Addresses(ctx context.Context) ([]Address, error) {
+func (c *Conn) Addresses(ctx context.Context) ([]Address, error) { return c.AddressesOn(ctx, 0) }
+
+// AddressesOn lists the addresses of one link.
+func (c *Conn) AddressesOn(ctx context.Context, index int) ([]Address, error) {
+	var e encoder
+	e.u32(unix.AF_UNSPEC)
+	e.u32(uint32(index))
 	return dump(ctx, c, dumpQuery[Address]{
-		typ: unix.RTM_GETADDR, answer: unix.RTM_NEWADDR, body: make([]byte, unix.SizeofIfAddrmsg), object: "addresses",
+		typ: unix.RTM_GETADDR, answer: unix.RTM_NEWADDR, body: e.b, object: "addresses",
 		decode: func(b []byte) (Address, bool, error) {
 			var a Address
 			known, err := a.decode(b)

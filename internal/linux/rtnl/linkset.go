@@ -200,6 +200,20 @@ func SetLink(ref LinkRef, ch LinkChange) *Request {
 	return &Request{typ: unix.RTM_NEWLINK, body: e.b, op: "change link", object: ref.String()}
 }
 
+// AddAltName gives a link a further name, of at most 127 bytes. EEXIST says that a link of
+// the namespace has it.
+func AddAltName(ref LinkRef, name string) *Request {
+	e := encoder{ref.header()}
+	ref.nameAttr(&e)
+	at := e.begin(unix.IFLA_PROP_LIST | unix.NLA_F_NESTED)
+	e.attrString(unix.IFLA_ALT_IFNAME, name)
+	e.end(at)
+	return &Request{
+		typ: unix.RTM_NEWLINKPROP, flags: unix.NLM_F_CREATE | unix.NLM_F_EXCL | unix.NLM_F_APPEND,
+		body: e.b, op: "name link", object: name,
+	}
+}
+
 // DeleteLink deletes a link, and with one end of a veth pair the other. ENODEV says that
 // there is none.
 func DeleteLink(ref LinkRef) *Request {

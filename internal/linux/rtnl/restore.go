@@ -30,9 +30,13 @@ func (r *Route) Restore(from, to int) (*Request, error) {
 	}, nil
 }
 
-// Withdraw deletes exactly the route that Routes gave.
+// Withdraw deletes exactly the route that Routes gave. ESRCH says that it is gone.
 func (r *Route) Withdraw() *Request {
-	return r.request(unix.RTM_DELROUTE, 0, "delete route to")
+	req := r.request(unix.RTM_DELROUTE, 0, "delete route to")
+	if raw, err := restorable(r.Raw, 0, 0); err == nil {
+		req.body = raw // tells apart routes that differ in their next hops only
+	}
+	return req
 }
 
 func restorable(raw []byte, from, to int) ([]byte, error) {
@@ -115,4 +119,34 @@ func moveNextHops(b []byte, from, to int) error {
 
 func clearStateFlags(b []byte) {
 	binary.NativeEndian.PutUint32(b, binary.NativeEndian.Uint32(b)&routeRequestFlags)
+}
+
+// Uses reports whether the route leads over the link, by one of several next hops too.
+func (r *Route) Uses(index int) bool {
+	if r.Index == index {
+		return true
+	}
+	found := false
+	if len(r.Raw) < unix.SizeofRtMsg {
+		return false
+	}
+	_ = walkAttrs(r.Raw[unix.SizeofRtMsg:], func(typ uint16, v []byte) error {
+		for typ == unix.RTA_MULTIPATH && len(v) >= unix.SizeofRtNexthop {
+			found = found || int(binary.NativeEndian.Uint32(v[4:])) == index
+			n := int(binary.NativeEndian.Uint16(v))
+			if n < unix.SizeofRtNexthop || n > len(v) {
+				return errShort
+			}
+			v = v[min(align4(n), len(v)):]
+		}
+		return nil
+	})
+	return found
+}
+
+// ParseRoute reads a route from its Raw form.
+func ParseRoute(raw []byte) (Route, error) {
+	var r Route
+	err := r.decode(raw)
+	return r, err
 }

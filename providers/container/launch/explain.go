@@ -10,8 +10,8 @@ import (
 	"github.com/diyform/diyform/internal/linux/fork"
 )
 
-// explain adds to an error what it means for the user, and what to do about it.
-func explain(s Spec, err error) error {
+// Explain adds to an error what it means for the user, and what to do about it.
+func Explain(s Spec, err error) error {
 	var step *fork.StepError
 	if !errors.As(err, &step) {
 		return err

@@ -39,7 +39,7 @@ type Options struct {
 func Create(ctx context.Context, spec Spec, o Options) (*Container, error) {
 	c, err := create(ctx, spec, o)
 	if err != nil {
-		return nil, fmt.Errorf("create container %q: %w", spec.ID, explain(spec, err))
+		return nil, fmt.Errorf("create container %q: %w", spec.ID, Explain(spec, err))
 	}
 	return c, nil
 }
@@ -167,10 +167,10 @@ func (l *launch) setUp(ctx context.Context, o Options) (mapped bool, err error) 
 func (c *Container) Start(ctx context.Context) error {
 	defer c.child.Close()
 	if err := c.child.Send(); err != nil {
-		return fmt.Errorf("start container %q: %w", c.spec.ID, explain(c.spec, err))
+		return fmt.Errorf("start container %q: %w", c.spec.ID, Explain(c.spec, err))
 	}
 	if err := c.child.Executed(ctx); err != nil {
-		return fmt.Errorf("start container %q: %w", c.spec.ID, explain(c.spec, err))
+		return fmt.Errorf("start container %q: %w", c.spec.ID, Explain(c.spec, err))
 	}
 	if err := c.verify(); err != nil {
 		return fmt.Errorf("start container %q: %w", c.spec.ID, err)

@@ -1,0 +1,122 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/diyform/diyform/internal/addr"
+	"github.com/diyform/diyform/internal/diag"
+	"github.com/diyform/diyform/internal/linux/pidfd"
+	"github.com/diyform/diyform/providers/container"
+	"github.com/diyform/diyform/providers/container/enter"
+	"github.com/diyform/diyform/providers/container/supervisor"
+	"github.com/diyform/diyform/providers/registry"
+	"github.com/diyform/diyform/state"
+)
+
+type execFlags struct {
+	interactive bool
+	terminal    bool
+	env         []string
+	workingDir  string
+}
+
+func newExec(v *view) *cobra.Command {
+	var flags execFlags
+	cmd := &cobra.Command{
+		Use:   "exec [flags] ADDRESS -- COMMAND [ARG ...]",
+		Short: "Run a command in a container",
+		Long: "Runs a command in a running container, in all its namespaces, and exits with the command's exit code.\n" +
+			"On a terminal the command gets a terminal; -t=false prevents that.",
+		Args: cobra.MinimumNArgs(2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if !cmd.Flags().Changed("tty") {
+				flags.terminal = v.interactive()
+			}
+			return v.exec(cmd.Context(), args[0], args[1:], flags)
+		},
+	}
+	cmd.Flags().SetInterspersed(false) // what follows the address is the command's
+	cmd.Flags().BoolVarP(&flags.interactive, "interactive", "i", true, "give the command our standard input")
+	cmd.Flags().BoolVarP(&flags.terminal, "tty", "t", false, "give the command a terminal (default: if we have one)")
+	cmd.Flags().StringArrayVarP(&flags.env, "env", "e", nil, "set an environment variable: NAME=VALUE")
+	cmd.Flags().StringVarP(&flags.workingDir, "workdir", "w", "", "folder to start in")
+	return cmd
+}
+
+// container finds the container of an address.
+func (v *view) container(ctx context.Context, text string) (*session, supervisor.Status, error) {
+	s := &session{view: v, registry: registry.New(), store: state.Open(".")}
+	if err := s.load(); err != nil {
+		return nil, supervisor.Status{}, v.failWith(err, "The state cannot be read")
+	}
+	if err := s.connect(); err != nil {
+		return nil, supervisor.Status{}, v.failWith(err, "The providers cannot be opened")
+	}
+	defer s.close()
+	r, err := s.find(text)
+	if err != nil {
+		return nil, supervisor.Status{}, v.failWith(err, "")
+	}
+	if r.Address.Type != "container" || r.Address.Mode != addr.Managed {
+		return nil, supervisor.Status{}, v.failWith(&diag.Problem{
+			Summary: "Not a container", Detail: fmt.Sprintf("%s is a %s. `diyform ps` lists the containers.", r.Address, r.Address.Type),
+		}, "")
+	}
+	status, err := container.Find(ctx, s.env.RuntimeDir, r.Address)
+	if errors.Is(err, supervisor.ErrNotFound) {
+		err = &diag.Problem{
+			Summary: "The container is gone", Detail: fmt.Sprintf("%s was made, and does not exist any more. `diyform apply` makes it again.", r.Address),
+		}
+	}
+	if err != nil {
+		return nil, status, v.failWith(err, "The container cannot be found")
+	}
+	return s, status, nil
+}
+
+func (v *view) exec(ctx context.Context, address string, command []string, f execFlags) error {
+	_, status, err := v.container(ctx, address)
+	if err != nil {
+		return err
+	}
+	if f.terminal && !term.IsTerminal(int(v.in.Fd())) {
+		return v.failWith(&diag.Problem{
+			Summary: "There is no terminal", Detail: "-t needs standard input to be a terminal. Leave it out.",
+		}, "")
+	}
+	stdin := v.in
+	if !f.interactive {
+		if stdin, err = os.Open(os.DevNull); err != nil {
+			return v.failWith(err, "The command cannot be run")
+		}
+		defer stdin.Close()
+	}
+	// Interrupts are the command's: it decides whether to end.
+	signals := make(chan os.Signal, 16)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGWINCH)
+	defer signal.Stop(signals)
+	code, err := enter.Run(context.WithoutCancel(ctx), status, enter.Options{
+		Command: command, Env: f.env, WorkingDir: f.workingDir, Terminal: f.terminal,
+		Stdin: stdin, Stdout: v.out, Stderr: v.err, Signals: signals,
+	})
+	switch {
+	case errors.Is(err, pidfd.ErrGone):
+		return v.failWith(&diag.Problem{
+			Summary: "The container does not run", Err: err,
+			Detail: fmt.Sprintf("Its status is %s. `diyform logs %s` shows what it wrote, `diyform apply` starts it again.", status.Phase, address),
+		}, "")
+	case err != nil:
+		return v.failWith(err, "The command cannot be run")
+	case code != 0:
+		return exitStatus(code)
+	}
+	return nil
+}

@@ -1,0 +1,22 @@
+package main
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/diyform/diyform/internal/failpoint"
+	"github.com/diyform/diyform/providers/container/supervisor"
+)
+
+// helperProcess does the work of this process if it was started by another diyform, as the
+// supervisor of a stack, and arms the crash tests' failpoints if it was not.
+func helperProcess() (code int, done bool) {
+	if supervisor.Invoked() {
+		return supervisor.Main(), true
+	}
+	if err := failpoint.Arm("DIYFORM_FAILPOINT"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return exitError, true
+	}
+	return 0, false
+}

@@ -1,0 +1,71 @@
+# A NAT lab that has one of everything whose making or taking away can be interrupted.
+
+data "default_route" "wan" {}
+
+resource "network_namespace" "diy" {}
+
+resource "bridge" "lan" {
+  name      = "lan0"
+  addresses = ["10.0.0.1/24", "fd00:d1::1/64"]
+}
+
+resource "veth_pair" "uplink" {
+  name   = "veth0"
+  bridge = bridge.lan.name
+  peer {
+    name      = "veth1"
+    namespace = network_namespace.diy.name
+    addresses = ["10.0.0.2/24", "fd00:d1::2/64"]
+  }
+}
+
+resource "route" "default" {
+  namespace   = network_namespace.diy.name
+  destination = "default"
+  gateway     = "10.0.0.1"
+  depends_on  = [veth_pair.uplink, bridge.lan]
+}
+
+resource "route" "default6" {
+  namespace   = network_namespace.diy.name
+  destination = "default"
+  gateway     = "fd00:d1::1"
+  depends_on  = [veth_pair.uplink, bridge.lan]
+}
+
+resource "sysctl" "forward" {
+  key   = "net.ipv4.ip_forward"
+  value = "1"
+}
+
+resource "sysctl" "inside" {
+  namespace = network_namespace.diy.name
+  key       = "net.ipv4.ip_forward"
+  value     = "1"
+}
+
+resource "address" "extra" {
+  interface = data.default_route.wan.interface
+  address   = "198.51.100.77/24"
+}
+
+resource "masquerade" "wan" {
+  source        = "10.0.0.0/24"
+  out_interface = data.default_route.wan.interface
+}
+
+resource "masquerade" "wan6" {
+  source        = "fd00:d1::/64"
+  out_interface = data.default_route.wan.interface
+}
+
+resource "root_image" "host" {
+  host = true
+}
+
+resource "container" "diy" {
+  root_image        = root_image.host.id
+  network_namespace = network_namespace.diy.name
+  hostname          = "diy-container"
+  command           = ["/bin/sleep", "1000000"]
+}

@@ -1,0 +1,5 @@
+data "host" "here" {}
+
+resource "network_namespace" "worker" {
+  count = data.host.here.cpus
+}

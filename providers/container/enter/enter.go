@@ -1,0 +1,238 @@
+// Package enter runs further commands in running containers.
+//
+// The command is a child of the process that asks for it, not of the supervisor, so its
+// files, its signals and its exit code need no detour. It is in all the container's
+// namespaces, and may do as little as the container's first process may (launch.Drop). The
+// package enters no namespaces of anything else.
+//
+// Start with Run.
+package enter
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"syscall"
+
+	"github.com/diyform/diyform/internal/linux/fork"
+	"github.com/diyform/diyform/internal/linux/pidfd"
+	"github.com/diyform/diyform/internal/linux/process"
+	"github.com/diyform/diyform/providers/container/launch"
+	"github.com/diyform/diyform/providers/container/supervisor"
+)
+
+// Options say what to run.
+type Options struct {
+	Command []string
+	// Env adds to the container's environment: NAME=VALUE.
+	Env []string
+	// WorkingDir is absolute; left out, it is the container's.
+	WorkingDir string
+	// Terminal gives the command a terminal of the container's. Stdin must be a terminal
+	// then: what is typed there goes to the other as it is, and its size is the other's.
+	Terminal bool
+	// The command's standard files. With Terminal, Stderr is not used.
+	Stdin, Stdout, Stderr *os.File
+	// Signals are passed on to the command.
+	Signals <-chan os.Signal
+}
+
+// Run runs a command in a container and waits for it. The exit code is the command's, or
+// 128 and the number of the signal that ended it. When ctx ends, so does the command, by
+// SIGKILL. pidfd.ErrGone says that the container does not run.
+func Run(ctx context.Context, container supervisor.Status, o Options) (exitCode int, err error) {
+	if len(o.Command) == 0 || o.Command[0] == "" {
+		return 0, errors.New("run in container: there is no command")
+	}
+	target, err := container.Find()
+	if err != nil {
+		return 0, fmt.Errorf("run in container: %w", err)
+	}
+	defer target.Close()
+	e := &entry{Options: o, spec: container.Spec, target: target}
+	if o.Terminal {
+		return e.runInTerminal(ctx)
+	}
+	command, err := e.start(ctx, files{o.Stdin, o.Stdout, o.Stderr})
+	if err != nil {
+		return 0, err
+	}
+	defer command.Close()
+	return e.await(ctx, command)
+}
+
+// entry is one command under way.
+type entry struct {
+	Options
+	spec   launch.Spec
+	target *pidfd.Process // the container's first process
+}
+
+// files are the command's standard input, output and error.
+type files [3]*os.File
+
+// start runs the command and gives its process, which is a child of this one.
+func (e *entry) start(ctx context.Context, stdio files) (*pidfd.Process, error) {
+	program, err := fork.New()
+	if err != nil {
+		return nil, err
+	}
+	defer program.Close()
+	if err := e.compose(program, stdio); err != nil {
+		return nil, fmt.Errorf("run in container: %w", err)
+	}
+	child, err := program.Start(0)
+	if err != nil {
+		return nil, fmt.Errorf("run in container: %w", err)
+	}
+	defer child.Close()
+	if err := reapFirst(child); err != nil {
+		return nil, err
+	}
+	pid, err := child.Spawned(ctx)
+	if err != nil {
+		return nil, e.explain(err)
+	}
+	command, err := pidfd.Open(pid) // which nobody but us can reap
+	if err != nil {
+		return nil, fmt.Errorf("run in container: %w", err)
+	}
+	if err := child.Executed(ctx); err != nil {
+		command.Signal(syscall.SIGKILL)
+		command.Wait(context.Background())
+		command.Reap()
+		command.Close()
+		return nil, e.explain(err)
+	}
+	return command, nil
+}
+
+// reapFirst waits for the child that only entered the namespaces. It ends at once: either
+// it has failed, or its own child goes on.
+func reapFirst(child *fork.Child) error {
+	first, err := pidfd.New(child.PID, child.PidFD)
+	if err != nil {
+		return err
+	}
+	defer first.Close()
+	if err := first.Wait(context.Background()); err != nil {
+		return err
+	}
+	_, err = first.Reap()
+	return err
+}
+
+// compose writes down what the command's process does, from clone to exec.
+func (e *entry) compose(p *fork.Program, stdio files) error {
+	ns, err := different(e.target.PID)
+	if err != nil {
+		return err
+	}
+	groups, err := os.ReadFile(fmt.Sprintf("/proc/%d/setgroups", e.target.PID))
+	if err != nil {
+		return fmt.Errorf("look at the container's groups: %w", err)
+	}
+	target := p.Keep(e.target.File())
+	var fds [3]fork.FD
+	for i, f := range stdio {
+		fds[i] = p.Keep(f)
+	}
+	p.ResetSignals()
+	// Once inside, and until exec, this process has our memory: nobody in there may look.
+	p.Undumpable()
+	p.Enter(target, ns)
+	p.Spawn()
+	p.SetIDs(0, 0, strings.TrimSpace(string(groups)) == "allow")
+	p.Undumpable()
+	p.Umask(0o022)
+	p.NewSession()
+	if e.Terminal {
+		p.ControllingTerminal(fds[0])
+	}
+	for i, fd := range fds {
+		p.Replace(fork.FD(i), fd)
+	}
+	p.Chdir(e.workingDir())
+	if err := launch.Drop(p, e.spec); err != nil {
+		return err
+	}
+	environ := e.environ()
+	p.Exec(launch.Candidates(e.Command[0], environ), e.Command, environ)
+	return nil
+}
+
+func (e *entry) workingDir() string {
+	for _, dir := range []string{e.WorkingDir, e.spec.WorkingDir} {
+		if dir != "" {
+			return dir
+		}
+	}
+	return "/"
+}
+
+func (e *entry) environ() []string {
+	environ := e.spec.Environ()
+	if term, ok := os.LookupEnv("TERM"); ok && e.Terminal {
+		environ = append(environ, "TERM="+term)
+	}
+	return append(environ, e.Env...)
+}
+
+// different gives the kinds of namespaces that a process has others of than this one. To
+// enter one's own user namespace is an error.
+func different(pid int) (fork.Namespaces, error) {
+	kinds := map[string]fork.Namespaces{
+		"cgroup": fork.Cgroup, "ipc": fork.IPC, "mnt": fork.Mount, "net": fork.Network,
+		"pid": fork.PID, "time": fork.Time, "user": fork.User, "uts": fork.UTS,
+	}
+	var ns fork.Namespaces
+	for kind, flag := range kinds {
+		theirs, err := process.Namespace(pid, kind)
+		if err != nil {
+			return 0, err
+		}
+		ours, err := process.Namespace(os.Getpid(), kind)
+		if err != nil {
+			return 0, err
+		}
+		if theirs != ours {
+			ns |= flag
+		}
+	}
+	return ns, nil
+}
+
+// await waits for the command and passes signals on to it.
+func (e *entry) await(ctx context.Context, command *pidfd.Process) (int, error) {
+	ended := make(chan error, 1)
+	go func() { ended <- command.Wait(context.Background()) }()
+	cancelled := ctx.Done()
+	for {
+		select {
+		case err := <-ended:
+			if err != nil {
+				return 0, err
+			}
+			exit, err := command.Reap()
+			if err == nil && ctx.Err() != nil {
+				err = fmt.Errorf("run in container: %w", context.Cause(ctx))
+			}
+			return exit.Code, err
+		case s := <-e.Signals:
+			if number, ok := s.(syscall.Signal); ok {
+				command.Signal(number) // it may have ended just now
+			}
+		case <-cancelled:
+			cancelled = nil
+			command.Signal(syscall.SIGKILL)
+		}
+	}
+}
+
+func (e *entry) explain(err error) error {
+	spec := e.spec
+	spec.Command = e.Command
+	return fmt.Errorf("run in container: %w", launch.Explain(spec, err))
+}

@@ -1,0 +1,98 @@
+// Package container makes containers: processes in all eight namespaces, with a root of
+// their own, as root and as an ordinary user.
+//
+// This folder has the resource types. How a container's process is made is in launch, what
+// it sees as its root in rootfs; supervisor keeps containers while diyform is not there, and
+// enter runs commands in them. Start with container.go.
+package container
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"strings"
+
+	"github.com/diyform/diyform/internal/addr"
+	"github.com/diyform/diyform/internal/linux/netns"
+	"github.com/diyform/diyform/providers"
+	"github.com/diyform/diyform/providers/container/supervisor"
+)
+
+// Provider gives the resource types of containers.
+func Provider() providers.Provider {
+	return providers.Assemble(providers.Parts[*snapshot, *session]{
+		Name:      "container",
+		Resources: []providers.Def[*snapshot, *session]{defineContainer(), defineRootImage()},
+		Open:      openSession,
+		Snapshot:  newSnapshot,
+	})
+}
+
+// session is the provider at work for one command.
+type session struct {
+	env    providers.Env
+	client *supervisor.Client
+}
+
+func openSession(env providers.Env) (*session, error) {
+	return &session{env: env, client: supervisor.Connect(env.RuntimeDir)}, nil
+}
+
+// Close has nothing to close: the client holds no connection.
+func (k *session) Close() error { return nil }
+
+// snapshot is what the stack's supervisor knows.
+type snapshot struct {
+	session    *session
+	loaded     bool
+	containers map[string]supervisor.Status // by id
+}
+
+func newSnapshot(k *session) *snapshot { return &snapshot{session: k} }
+
+// Load asks the supervisor once, if there can be anything to know.
+func (s *snapshot) Load(ctx context.Context, _ []providers.Place) error {
+	if s.loaded {
+		return nil
+	}
+	list, err := s.session.client.List(ctx)
+	if err != nil {
+		return err
+	}
+	s.containers = make(map[string]supervisor.Status, len(list))
+	for _, c := range list {
+		s.containers[c.Spec.ID] = c
+	}
+	s.loaded = true
+	return nil
+}
+
+// namespaceExists reports whether a network namespace has the name.
+func namespaceExists(name string) bool {
+	_, err := netns.Lookup(name)
+	return err == nil
+}
+
+// ID is the supervisor's name for the container of a resource.
+func ID(a addr.Instance) string {
+	const longest = 150
+	return providers.ShortName(strings.NewReplacer("%", "%25", "/", "%2F").Replace(a.String()), longest)
+}
+
+// Find gives what the supervisor of the stack with that runtime folder knows of the
+// container of a resource. supervisor.ErrNotFound says that there is none.
+func Find(ctx context.Context, runtimeDir string, a addr.Instance) (supervisor.Status, error) {
+	return supervisor.Connect(runtimeDir).Inspect(ctx, ID(a))
+}
+
+// absolute gives the path of a folder that configuration names, relative to the working
+// folder.
+func absolute(env providers.Env, path string) string {
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(env.Dir, path)
+	}
+	return filepath.Clean(path)
+}
+
+// isGone reports whether the supervisor has no such container any more.
+func isGone(err error) bool { return errors.Is(err, supervisor.ErrNotFound) }

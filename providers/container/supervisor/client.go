@@ -1,0 +1,181 @@
+package supervisor
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/diyform/diyform/internal/linux/localsocket"
+	"github.com/diyform/diyform/providers/container/launch"
+)
+
+// Client asks the supervisor of a stack, and starts one where it is needed. It holds no
+// connection; every call makes one. Safe for concurrent use.
+type Client struct{ dir string }
+
+// Connect gives the client of the stack whose runtime folder is dir. Nothing need exist yet.
+func Connect(dir string) *Client { return &Client{dir: dir} }
+
+// Create makes a container that waits for its start, or finds the one that there is, which
+// may have been started. ErrDifferent says that the id means another container.
+func (c *Client) Create(ctx context.Context, spec launch.Spec) (Status, error) {
+	return ask[Status](ctx, c, "create", createBody{spec})
+}
+
+// Start runs the command of a container that Create made. One that runs is left alone.
+func (c *Client) Start(ctx context.Context, id string) (Status, error) {
+	return ask[Status](ctx, c, "start", idBody{id})
+}
+
+// Stop sends the spec's stop signal, and SIGKILL when the time is up; at once, if the
+// command has no handler for the signal, in which case the kernel would drop it.
+func (c *Client) Stop(ctx context.Context, id string, timeout time.Duration) (Status, error) {
+	return ask[Status](ctx, c, "stop", stopBody{ID: id, Timeout: timeout})
+}
+
+// Remove ends a container by SIGKILL, if it runs, and removes all that is left of it. One
+// that is gone already is no error.
+func (c *Client) Remove(ctx context.Context, id string) error {
+	_, err := ask[nothing](ctx, c, "remove", idBody{id})
+	if errors.Is(err, ErrNotFound) {
+		return nil
+	}
+	return err
+}
+
+// Inspect tells about a container. ErrNotFound says that there is none.
+func (c *Client) Inspect(ctx context.Context, id string) (Status, error) {
+	return ask[Status](ctx, c, "inspect", idBody{id})
+}
+
+// Wait waits until a container has ended.
+func (c *Client) Wait(ctx context.Context, id string) (Status, error) {
+	return ask[Status](ctx, c, "wait", idBody{id})
+}
+
+// List tells about all containers of the stack, ordered by id.
+func (c *Client) List(ctx context.Context) ([]Status, error) {
+	list, err := ask[[]Status](ctx, c, "list", nothing{})
+	if errors.Is(err, ErrNotFound) {
+		return nil, nil
+	}
+	return list, err
+}
+
+// Shutdown ends the supervisor and leaves the containers alone; the next call starts
+// another. A stack without supervisor is no error.
+func (c *Client) Shutdown(ctx context.Context) error {
+	conn, err := localsocket.Dial(ctx, c.dir, socketName)
+	if nobodyThere(err) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	_, err = converse(ctx, conn, "shutdown", nothing{})
+	if errors.Is(err, errLeaving) {
+		return nil
+	}
+	return err
+}
+
+// ask makes a request. A stack that has neither supervisor nor containers has nothing to
+// answer but to Create: that is ErrNotFound.
+func ask[Reply any](ctx context.Context, c *Client, operation string, body any) (Reply, error) {
+	var out Reply
+	// A supervisor may end between our finding it and asking it, and one that was just
+	// started may lose the race for the stack to another client's.
+	for pause := time.Millisecond; ; pause = min(2*pause, 100*time.Millisecond) {
+		text, err := c.try(ctx, operation, body)
+		if err == nil {
+			return out, decodeStrict(text, &out)
+		}
+		if !errors.Is(err, errLeaving) {
+			return out, err
+		}
+		select {
+		case <-ctx.Done():
+			return out, fmt.Errorf("ask the supervisor: %w", context.Cause(ctx))
+		case <-time.After(pause):
+		}
+	}
+}
+
+// try makes a request once. errLeaving says that it was not served.
+func (c *Client) try(ctx context.Context, operation string, body any) ([]byte, error) {
+	conn, err := localsocket.Dial(ctx, c.dir, socketName)
+	if nobodyThere(err) {
+		if operation != "create" && !c.hasRemains() {
+			return nil, fmt.Errorf("%s container: %w", operation, ErrNotFound)
+		}
+		if err := c.spawn(ctx); err != nil {
+			return nil, err
+		}
+		conn, err = localsocket.Dial(ctx, c.dir, socketName)
+		if nobodyThere(err) {
+			err = errLeaving
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close()
+	return converse(ctx, conn, operation, body)
+}
+
+func nobodyThere(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED)
+}
+
+// hasRemains reports whether a supervisor was here that did not take leave.
+func (c *Client) hasRemains() bool {
+	_, err := os.Stat(filepath.Join(c.dir, lockName))
+	return err == nil
+}
+
+// connection is what a conversation needs of a socket.
+type connection interface {
+	io.ReadWriter
+	SetDeadline(time.Time) error
+}
+
+// converse sends a request and gives the reply's body.
+func converse(ctx context.Context, conn connection, operation string, body any) ([]byte, error) {
+	stop := context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })
+	defer stop()
+	encoded, err := json.Marshal(body)
+	if err != nil {
+		return nil, fmt.Errorf("encode request: %w", err)
+	}
+	text, err := json.Marshal(request{Version: protocolVersion, Operation: operation, Body: encoded})
+	if err != nil {
+		return nil, fmt.Errorf("encode request: %w", err)
+	}
+	_, err = conn.Write(append(text, '\n'))
+	var line []byte
+	if err == nil {
+		line, err = bufio.NewReader(conn).ReadBytes('\n')
+	}
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return nil, fmt.Errorf("ask the supervisor: %w", context.Cause(ctx))
+	case err != nil:
+		// Every operation can be asked for twice, so it does not matter whether the
+		// supervisor died before or after it.
+		return nil, fmt.Errorf("ask the supervisor: %w", errLeaving)
+	}
+	var r reply
+	if err := decodeStrict(line, &r); err != nil {
+		return nil, fmt.Errorf("decode reply: %w", err)
+	}
+	return r.Body, r.err()
+}

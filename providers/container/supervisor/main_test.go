@@ -1,0 +1,94 @@
+package supervisor_test
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"testing"
+
+	"github.com/diyform/diyform/internal/playhost"
+	"github.com/diyform/diyform/providers/container/supervisor"
+)
+
+// inside marks a test process that is in a playhost already: whatever a test leaves there,
+// processes above all, ends with it.
+const inside = "DIYFORM_TEST_INSIDE"
+
+func TestMain(m *testing.M) {
+	switch {
+	case supervisor.Invoked():
+		os.Exit(supervisor.Main())
+	case playhost.IsInit():
+		os.Exit(playhost.InitMain())
+	case os.Getenv(inside) != "":
+		os.Exit(m.Run())
+	}
+	os.Exit(runInPlayhost(m))
+}
+
+func runInPlayhost(m *testing.M) int {
+	cmd := exec.Command(os.Args[0], os.Args[1:]...)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	cmd.Env = append(os.Environ(), inside+"=1")
+	err := playhost.Run(cmd)
+	var exit *exec.ExitError
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &exit):
+		return exit.ExitCode()
+	case errors.Is(err, playhost.ErrPrivilege) && os.Getenv("CI") != "true":
+		return m.Run() // every test that needs the playhost skips itself
+	}
+	os.Stderr.WriteString(err.Error() + "\n")
+	return 1
+}
+
+// asEachUser runs a test as the playhost's root, and where that is the real machine's, once
+// more as the ordinary user.
+func asEachUser(t *testing.T, test func(t *testing.T)) {
+	t.Helper()
+	if os.Getenv(inside) == "" {
+		t.Skip("this user may make no namespaces on this machine")
+	}
+	if os.Geteuid() != 0 {
+		test(t)
+		return
+	}
+	t.Run("root", test)
+	if !realRoot() {
+		return
+	}
+	t.Run("user", func(t *testing.T) {
+		home := filepath.Join(t.TempDir(), "home")
+		if err := os.Mkdir(home, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		for dir := home; dir != "/" && dir != os.TempDir(); dir = filepath.Dir(dir) {
+			if err := os.Chmod(dir, 0o755); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := os.Chown(home, playhost.UserID, playhost.UserID); err != nil {
+			t.Fatal(err)
+		}
+		cmd := exec.Command("/proc/self/exe", "-test.run=^"+t.Name()[:len(t.Name())-len("/user")]+"$", "-test.v="+strconv.FormatBool(testing.Verbose()))
+		cmd.Env = append(os.Environ(), "HOME="+home, "TMPDIR="+home)
+		cmd.Dir = home
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: playhost.UserID, Gid: playhost.UserID}}
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			t.Fatalf("as an ordinary user: %v\n%s", err, out)
+		}
+		t.Logf("%s", out)
+	})
+}
+
+// realRoot reports whether the playhost has more users than one.
+func realRoot() bool {
+	text, err := os.ReadFile("/proc/self/uid_map")
+	return err == nil && len(text) > 0 && string(text[len(text)-11:]) == "4294967295\n"
+}

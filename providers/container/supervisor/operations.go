@@ -1,0 +1,174 @@
+package supervisor
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/diyform/diyform/providers/container/launch"
+)
+
+func (s *server) create(ctx context.Context, in createBody) (Status, error) {
+	if err := in.Spec.Validate(); err != nil {
+		return Status{}, err
+	}
+	if err := s.begin(); err != nil {
+		return Status{}, err
+	}
+	defer s.done()
+	c, isNew, err := s.claim(in.Spec)
+	if err != nil {
+		return Status{}, err
+	}
+	defer c.change.Unlock()
+	if !isNew {
+		existing := c.status()
+		if !existing.Spec.Equal(in.Spec) {
+			return Status{}, fmt.Errorf("create container %q: %w", in.Spec.ID, ErrDifferent)
+		}
+		return existing, nil
+	}
+	if err := c.create(context.WithoutCancel(ctx)); err != nil {
+		s.forget(c)
+		return Status{}, err
+	}
+	return c.status(), nil
+}
+
+// claim gives the container of the spec's id with its change locked: the one there is, or a
+// new one, also in place of a lost one.
+func (s *server) claim(spec launch.Spec) (c *container, isNew bool, err error) {
+	for {
+		s.mu.Lock()
+		c := s.containers[spec.ID]
+		if c == nil {
+			c = s.newContainer(spec)
+			s.containers[spec.ID] = c
+			c.change.Lock()
+			s.mu.Unlock()
+			return c, true, nil
+		}
+		s.mu.Unlock()
+		c.change.Lock()
+		switch {
+		case !s.holds(c): // it was removed while we waited
+		case c.status().Phase != Lost:
+			return c, false, nil
+		default:
+			if err := c.cleanUp(); err != nil {
+				c.change.Unlock()
+				return nil, false, err
+			}
+			s.forget(c)
+		}
+		c.change.Unlock()
+	}
+}
+
+func (s *server) newContainer(spec launch.Spec) *container {
+	f := folderOf(s.dir, spec.ID)
+	log := spec.Log
+	if log == "" {
+		log = f.file(outputLogName)
+	}
+	return newContainer(f, Record{Format: recordFormat, BootID: s.boot, Status: Status{Spec: spec, Log: log}})
+}
+
+func (s *server) holds(c *container) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.containers[c.record.Spec.ID] == c
+}
+
+func (s *server) forget(c *container) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.containers, c.record.Spec.ID)
+}
+
+func (s *server) start(ctx context.Context, in idBody) (Status, error) {
+	c, err := s.find(in.ID)
+	if err != nil {
+		return Status{}, err
+	}
+	if err := c.start(context.WithoutCancel(ctx)); err != nil {
+		return Status{}, err
+	}
+	return c.status(), nil
+}
+
+func (s *server) stop(ctx context.Context, in stopBody) (Status, error) {
+	c, err := s.find(in.ID)
+	if err != nil {
+		return Status{}, err
+	}
+	if err := c.stop(context.WithoutCancel(ctx), in.signal(c.status().Spec), in.Timeout); err != nil {
+		return Status{}, err
+	}
+	return c.status(), nil
+}
+
+func (s *server) remove(ctx context.Context, in idBody) (nothing, error) {
+	if err := s.begin(); err != nil {
+		return nothing{}, err
+	}
+	defer s.done()
+	c, err := s.find(in.ID)
+	if err != nil {
+		return nothing{}, err
+	}
+	c.change.Lock()
+	defer c.change.Unlock()
+	if !s.holds(c) {
+		return nothing{}, fmt.Errorf("container %q: %w", in.ID, ErrNotFound)
+	}
+	if err := c.remove(context.WithoutCancel(ctx)); err != nil {
+		return nothing{}, err
+	}
+	s.forget(c)
+	return nothing{}, nil
+}
+
+func (s *server) inspect(_ context.Context, in idBody) (Status, error) {
+	c, err := s.find(in.ID)
+	if err != nil {
+		return Status{}, err
+	}
+	return c.status(), nil
+}
+
+func (s *server) wait(ctx context.Context, in idBody) (Status, error) {
+	c, err := s.find(in.ID)
+	if err != nil {
+		return Status{}, err
+	}
+	if err := c.wait(ctx); err != nil {
+		return Status{}, err
+	}
+	return c.status(), nil
+}
+
+func (s *server) list(context.Context, nothing) ([]Status, error) {
+	s.mu.Lock()
+	if s.leaving {
+		s.mu.Unlock()
+		return nil, errLeaving
+	}
+	containers := slices.Collect(maps.Values(s.containers))
+	s.mu.Unlock()
+	list := make([]Status, 0, len(containers))
+	for _, c := range containers {
+		list = append(list, c.status())
+	}
+	slices.SortFunc(list, func(a, b Status) int { return strings.Compare(a.Spec.ID, b.Spec.ID) })
+	return list, nil
+}
+
+func (s *server) shutdown(context.Context, nothing) (nothing, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.endLocked()
+	return nothing{}, nil
+}

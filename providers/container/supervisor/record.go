@@ -1,0 +1,115 @@
+package supervisor
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/diyform/diyform/internal/failpoint"
+	"github.com/diyform/diyform/internal/linux/fifo"
+)
+
+const (
+	containersName = "containers"
+	recordName     = "record.json"
+	outputName     = "output"
+	outputLogName  = "log"
+
+	recordFormat = 1
+)
+
+// Record is what is on disk of a container. It is written before what it tells is done, and
+// again after.
+type Record struct {
+	Format int    `json:"format"`
+	BootID string `json:"boot_id"`
+	Status
+}
+
+// folder is a container's runtime folder.
+type folder string
+
+func folderOf(dir, id string) folder { return folder(filepath.Join(dir, containersName, id)) }
+
+func (f folder) file(name string) string { return filepath.Join(string(f), name) }
+
+// prepare makes the folder and its FIFO.
+func (f folder) prepare() error {
+	failpoint.Hit("supervisor.folder.before")
+	if err := os.MkdirAll(string(f), 0o700); err != nil {
+		return fmt.Errorf("make container's folder: %w", err)
+	}
+	failpoint.Hit("supervisor.folder.after")
+	if err := fifo.Make(f.file(outputName)); err != nil {
+		return err
+	}
+	failpoint.Hit("supervisor.fifo.after")
+	return nil
+}
+
+// save replaces the record at once. It is not synced: it tells of processes, which do not
+// survive what a sync would help against.
+func (f folder) save(r Record) error {
+	text, err := json.MarshalIndent(r, "", "  ")
+	if err != nil {
+		return fmt.Errorf("encode container's record: %w", err)
+	}
+	failpoint.Hit("supervisor.record.before")
+	next := f.file(recordName + ".next")
+	if err := os.WriteFile(next, append(text, '\n'), 0o600); err != nil {
+		return fmt.Errorf("write container's record: %w", err)
+	}
+	if err := os.Rename(next, f.file(recordName)); err != nil {
+		return fmt.Errorf("replace container's record: %w", err)
+	}
+	failpoint.Hit("supervisor.record.after")
+	return nil
+}
+
+// load reads the record. fs.ErrNotExist says that the folder was made just before a crash,
+// or was being removed.
+func (f folder) load() (Record, error) {
+	text, err := os.ReadFile(f.file(recordName))
+	if err != nil {
+		return Record{}, fmt.Errorf("read container's record: %w", err)
+	}
+	var r Record
+	if err := decodeStrict(text, &r); err != nil {
+		return Record{}, fmt.Errorf("decode container's record %s: %w", f.file(recordName), err)
+	}
+	if r.Format != recordFormat {
+		return Record{}, fmt.Errorf("decode container's record %s: its format is %d, and this diyform knows %d",
+			f.file(recordName), r.Format, recordFormat)
+	}
+	return r, nil
+}
+
+// remove removes the folder. The record goes last but for the folder itself: as long as
+// there is anything, it says what.
+func (f folder) remove() error {
+	entries, err := os.ReadDir(string(f))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("remove container's folder: %w", err)
+	}
+	failpoint.Hit("supervisor.remove.before")
+	for _, e := range entries {
+		if e.Name() == recordName {
+			continue
+		}
+		if err := os.RemoveAll(f.file(e.Name())); err != nil {
+			return fmt.Errorf("remove container's folder: %w", err)
+		}
+	}
+	failpoint.Hit("supervisor.remove.record")
+	if err := os.RemoveAll(string(f)); err != nil {
+		return fmt.Errorf("remove container's folder: %w", err)
+	}
+	failpoint.Hit("supervisor.remove.after")
+	return nil
+}

@@ -1,0 +1,208 @@
+package supervisor
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/diyform/diyform/internal/failpoint"
+	"github.com/diyform/diyform/internal/linux/bootid"
+	"github.com/diyform/diyform/internal/linux/localsocket"
+)
+
+// farewell is how long clients may take to fetch the last replies.
+const farewell = 2 * time.Second
+
+// server answers requests.
+type server struct {
+	dir  string
+	boot string
+
+	mu         sync.Mutex
+	containers map[string]*container
+	busy       int  // creates and removes under way
+	leaving    bool // no new requests
+	quit       chan struct{}
+}
+
+func newServer(dir string) (*server, error) {
+	boot, err := bootid.Read()
+	if err != nil {
+		return nil, err
+	}
+	containers, err := adopt(dir)
+	if err != nil {
+		return nil, err
+	}
+	return &server{dir: dir, boot: boot, containers: containers, quit: make(chan struct{})}, nil
+}
+
+// serve answers until the last container is removed, or ctx ends.
+func (s *server) serve(ctx context.Context, listener *net.UnixListener) {
+	work, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var clients sync.WaitGroup
+	go s.accept(work, listener, &clients)
+	timer := time.AfterFunc(idle, s.leaveIfIdle)
+	defer timer.Stop()
+	select {
+	case <-s.quit:
+	case <-ctx.Done():
+	}
+	listener.Close()
+	late := time.AfterFunc(farewell, cancel)
+	defer late.Stop()
+	clients.Wait()
+}
+
+func (s *server) accept(ctx context.Context, listener *net.UnixListener, clients *sync.WaitGroup) {
+	for {
+		conn, err := listener.AcceptUnix()
+		if err != nil {
+			return // closed
+		}
+		clients.Go(func() {
+			defer conn.Close()
+			if err := s.converse(ctx, conn); err != nil && !errors.Is(err, net.ErrClosed) {
+				fmt.Fprintf(os.Stderr, "%s: %v\n", time.Now().Format(time.RFC3339), err)
+			}
+		})
+	}
+}
+
+// converse serves one client. Its context ends when the client has gone away.
+func (s *server) converse(ctx context.Context, conn *net.UnixConn) error {
+	uid, _, err := localsocket.Peer(conn)
+	if err != nil {
+		return err
+	}
+	if uid != 0 && int(uid) != os.Geteuid() {
+		return fmt.Errorf("refuse client: user %d is not the one whose containers these are", uid)
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	stop := context.AfterFunc(ctx, func() { conn.Close() })
+	defer stop()
+	lines := make(chan []byte)
+	go func() {
+		defer cancel()
+		defer close(lines)
+		in := bufio.NewReader(conn)
+		for {
+			line, err := in.ReadBytes('\n')
+			if err != nil {
+				return
+			}
+			lines <- line
+		}
+	}()
+	defer func() { // the reader ends with the connection
+		conn.Close()
+		for range lines {
+		}
+	}()
+	for {
+		select {
+		case line, ok := <-lines:
+			if !ok {
+				return nil
+			}
+			text, err := json.Marshal(s.answer(ctx, line))
+			if err != nil {
+				return fmt.Errorf("encode reply: %w", err)
+			}
+			failpoint.Hit("supervisor.reply.before")
+			if _, err := conn.Write(append(text, '\n')); err != nil {
+				return fmt.Errorf("send reply: %w", err)
+			}
+			s.leaveIfIdle()
+		case <-s.quit:
+			return nil
+		}
+	}
+}
+
+func (s *server) answer(ctx context.Context, line []byte) reply {
+	var r request
+	if err := decodeStrict(line, &r); err != nil {
+		return failure(fmt.Errorf("decode request: %w", err))
+	}
+	if r.Version != protocolVersion {
+		return failure(errVersion)
+	}
+	serve, ok := operations[r.Operation]
+	if !ok {
+		return failure(fmt.Errorf("there is no operation %q", r.Operation))
+	}
+	return serve(ctx, s, r.Body)
+}
+
+// find gives a container.
+func (s *server) find(id string) (*container, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.leaving {
+		return nil, errLeaving
+	}
+	c := s.containers[id]
+	if c == nil {
+		return nil, fmt.Errorf("container %q: %w", id, ErrNotFound)
+	}
+	return c, nil
+}
+
+// begin and done keep the supervisor from ending in the middle of a change.
+func (s *server) begin() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.leaving {
+		return errLeaving
+	}
+	s.busy++
+	return nil
+}
+
+func (s *server) done() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.busy--
+}
+
+// leaveIfIdle ends a supervisor that has nothing to do. It comes after each reply, so that
+// the client which removes the last container hears of it.
+func (s *server) leaveIfIdle() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.containers) == 0 && s.busy == 0 {
+		s.endLocked()
+	}
+}
+
+func (s *server) endLocked() {
+	if !s.leaving {
+		s.leaving = true
+		close(s.quit)
+	}
+}
+
+// leave removes the supervisor's own files, and the stack's folder if nothing is in it.
+func (s *server) leave() error {
+	errs := []error{ignoreMissing(os.Remove(filepath.Join(s.dir, socketName)))}
+	if len(s.containers) == 0 {
+		for _, name := range []string{containersName, logName, lockName, ""} {
+			err := os.Remove(filepath.Join(s.dir, name))
+			if !errors.Is(err, fs.ErrExist) { // ENOTEMPTY: there are others' files
+				errs = append(errs, ignoreMissing(err))
+			}
+		}
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,174 @@
+package network
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/diyform/diyform/internal/linux/rtnl"
+	"github.com/diyform/diyform/providers"
+)
+
+func (b bridge) Apply(ctx context.Context, k *session, action providers.Action, ops []*bridgeOp) {
+	if action == providers.Delete {
+		b.delete(ctx, k, ops)
+		return
+	}
+	for _, op := range ops {
+		b.make(ctx, k, op)
+	}
+}
+
+// make creates the bridge where it is not there, brings it into its wanted state, gives back
+// what it took over before, and takes over its uplink.
+func (bridge) make(ctx context.Context, k *session, op *bridgeOp) {
+	id := op.Intent
+	conn, err := k.route(op.Planned.Namespace)
+	if err != nil {
+		op.Fail(namespaceError(op.Planned.Namespace, err))
+		return
+	}
+	l, err := findOrCreateBridge(ctx, k, conn, op)
+	if err != nil {
+		op.Fail(err)
+		return
+	}
+	id.Index = l.Index
+	attrs := op.Planned
+	attrs.Index = l.Index
+	err = settleBridge(ctx, k, conn, l, op, &id)
+	if err != nil {
+		attrs.Uplink = nil
+		op.FailPartly(attrs, id, err)
+		return
+	}
+	attrs.MACAddress = cmp.Or(attrs.MACAddress, macOf(id.Uplink), id.MAC)
+	if attrs.Uplink != nil {
+		attrs.Uplink = &bridgeUplink{Interface: attrs.Uplink.Interface, Addresses: id.Uplink.addressList()}
+	}
+	op.Done(attrs, id)
+}
+
+// findOrCreateBridge gives our bridge as it is. Its derived MAC address is its mark until it
+// has its alias.
+func findOrCreateBridge(ctx context.Context, k *session, conn *rtnl.Conn, op *bridgeOp) (*rtnl.Link, error) {
+	mark := k.env.Mark(op.Address)
+	if op.Prior != nil {
+		l, err := findOwn(ctx, conn, doomed{
+			namespace: op.Planned.Namespace, name: op.Prior.Attrs.Name, id: op.Prior.Identity.linkIdentity, mark: mark,
+		})
+		if !errors.Is(err, unix.ENODEV) {
+			return l, err
+		}
+	}
+	v := &op.Planned
+	err := conn.Do(ctx, rtnl.CreateBridge(
+		rtnl.LinkSpec{Name: v.Name, MAC: derivedMAC(k.env, op.Address, ""), MTU: v.MTU}, v.options()))
+	if errors.Is(err, unix.EEXIST) {
+		return nil, foreignLink(v.Namespace, &rtnl.Link{Name: v.Name}, "name", err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	var l rtnl.Link
+	ref := rtnl.ByName(v.Name)
+	return &l, conn.Do(ctx, rtnl.SetLink(ref, rtnl.LinkChange{Alias: &mark}), rtnl.GetLink(ref, &l))
+}
+
+// settleBridge brings a bridge that is there into its wanted state. id follows what is owed.
+func settleBridge(ctx context.Context, k *session, conn *rtnl.Conn, l *rtnl.Link, op *bridgeOp, id *bridgeIdentity) error {
+	have, err := conn.AddressesOn(ctx, l.Index)
+	if err != nil {
+		return err
+	}
+	e := op.Planned.end()
+	e.MAC = cmp.Or(e.MAC, macOf(id.Uplink), id.MAC)
+	options := op.Planned.options()
+	w := &wanted{
+		end: e, mark: k.env.Mark(op.Address), bridge: &options,
+		altName: altName(e.Name, providers.ObjectName(op.Address)),
+		keep:    append(id.Uplink.onBridge(l.Index, e.Name), id.Returning.onBridge(l.Index, e.Name)...),
+	}
+	if err := configure(ctx, conn, l, have, w); err != nil {
+		return err
+	}
+	if id.Returning != nil {
+		if err := id.Returning.giveBack(ctx, conn, l.Index); err != nil {
+			return fmt.Errorf("give %s back its addresses and routes: %w", id.Returning.Interface, err)
+		}
+		id.Returning = nil
+	}
+	if id.Uplink == nil {
+		return nil
+	}
+	return takeOver(ctx, conn, l.Index, e.Name, id)
+}
+
+// takeOver takes the uplink over, or leaves everything as it was.
+func takeOver(ctx context.Context, conn *rtnl.Conn, bridge int, name string, id *bridgeIdentity) error {
+	err := id.Uplink.take(ctx, conn, bridge, name)
+	if err == nil {
+		return nil
+	}
+	err = fmt.Errorf("take over %s: %w", id.Uplink.Interface, err)
+	if undo := id.Uplink.giveBack(ctx, conn, bridge); undo != nil {
+		return errors.Join(err, fmt.Errorf("undo: %w", undo)) // the record stays: the next run tries again
+	}
+	id.Uplink = nil
+	return err
+}
+
+func macOf(t *takeover) string {
+	if t == nil {
+		return ""
+	}
+	return t.MAC
+}
+
+// delete gives back what was taken over and deletes the bridges.
+func (bridge) delete(ctx context.Context, k *session, ops []*bridgeOp) {
+	for _, op := range ops {
+		if err := k.deleteBridge(ctx, op); err != nil {
+			op.Fail(err)
+			continue
+		}
+		op.Gone()
+	}
+}
+
+func (k *session) deleteBridge(ctx context.Context, op *bridgeOp) error {
+	v, id := &op.Prior.Attrs, op.Prior.Identity
+	if !op.Follows {
+		if err := k.returnAll(ctx, v.Namespace, id); err != nil {
+			return err
+		}
+	}
+	d := doomed{v.Namespace, v.Name, id.linkIdentity, k.env.Mark(op.Address)}
+	return errors.Join(k.deleteLinks(ctx, v.Namespace, []doomed{d}, op.Follows)...)
+}
+
+// returnAll gives back what the bridge owes. An interface that is gone needs nothing.
+func (k *session) returnAll(ctx context.Context, namespace string, id bridgeIdentity) error {
+	if id.Uplink == nil && id.Returning == nil {
+		return nil
+	}
+	conn, err := k.route(namespace)
+	if noNamespace(err) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for _, t := range []*takeover{id.Returning, id.Uplink} {
+		if t == nil {
+			continue
+		}
+		if err := t.giveBack(ctx, conn, id.Index); err != nil {
+			return fmt.Errorf("give %s back its addresses and routes: %w", t.Interface, err)
+		}
+	}
+	return nil
+}
