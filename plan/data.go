@@ -23,12 +23,14 @@ func (d *decision) planData(b *block, c *Change) hcl.Diagnostics {
 		return diags
 	}
 	c.After = query
+	c.hideBySchema()
 	if !c.Config.IsWhollyKnown() || d.pending(c.Dependencies) {
 		c.Action = Read
 		return diags
 	}
 	v, more := d.readData(d.ctx, b, c.Address, query)
 	c.After = v
+	c.hideBySchema()
 	return append(diags, more...)
 }
 
@@ -60,10 +62,11 @@ func (p *Plan) Query(c *Change) (cty.Value, hcl.Diagnostics) {
 	if diags.HasErrors() {
 		return cty.DynamicVal, diags
 	}
-	plain, sensitive := sensitivePaths(args)
-	c.Sensitive = sensitive
-	query, more := dataQuery(b.schema, b.cfg, plain)
-	return query, append(diags, more...)
+	c.Config, c.Sensitive = unmark(b.schema, args)
+	query, more := dataQuery(b.schema, b.cfg, c.Config)
+	c.After = query
+	c.hideBySchema()
+	return query, c.censor(append(diags, more...))
 }
 
 // pending reports whether anything of deps is about to change.

@@ -71,7 +71,7 @@ func (d *decision) run(order []addr.Resource) hcl.Diagnostics {
 				continue // more of the same kind may be wrong: tell all
 			}
 			d.add(c)
-			e.Set(c.Address, markSensitive(c.After, c.Sensitive))
+			e.Set(c.Address, mark(c.After, c.Sensitive))
 		}
 	}
 	if diags.HasErrors() {
@@ -92,37 +92,43 @@ func (d *decision) instance(b *block, a addr.Instance) (*Change, hcl.Diagnostics
 	if diags.HasErrors() {
 		return nil, diags
 	}
-	config, sensitive := sensitivePaths(args)
+	config, sensitive := unmark(b.schema, args)
 	c := &Change{
 		Address: a, Schema: b.schema, Config: config, Sensitive: sensitive, Range: &b.cfg.DeclRange,
 		Before:       cty.NullVal(b.schema.ImpliedType()),
 		Dependencies: d.Evaluator.dependencies(b, a.Key),
 	}
 	if a.Mode == addr.Data {
-		return c, append(diags, d.planData(b, c)...)
+		return c, c.censor(append(diags, d.planData(b, c)...))
 	}
-	rec := d.recorded[a]
+	diags = append(diags, d.planManaged(c)...)
+	return c, c.censor(diags)
+}
+
+// planManaged compares what a resource shall be with what is there.
+func (d *decision) planManaged(c *Change) hcl.Diagnostics {
+	rec := d.recorded[c.Address]
 	if rec != nil && rec.Actual != nil {
 		c.Prior, c.Before = rec.Actual, rec.Actual.Attributes
+		c.SensitiveBefore = parsePaths(rec.Record.Sensitive)
 	}
-	after, more := d.Evaluator.propose(a, d.Input.Env, config, c.Before)
-	diags = append(diags, more...)
-	if more.HasErrors() {
-		return nil, diags
+	after, diags := d.Evaluator.propose(c.Address, d.Input.Env, c.Config, c.Before)
+	if diags.HasErrors() {
+		return diags
 	}
 	c.After = after
 	c.Differences = c.Schema.Diff(c.Before, after)
 	d.choose(c, rec)
-	if c.Action == Replace {
-		c.After, more = d.Evaluator.propose(a, d.Input.Env, config, cty.NullVal(c.Schema.ImpliedType()))
+	switch c.Action {
+	case Replace:
+		c.After, diags = d.Evaluator.propose(c.Address, d.Input.Env, c.Config, cty.NullVal(c.Schema.ImpliedType()))
 		c.Differences = c.Schema.Diff(c.Before, c.After)
-		diags = append(diags, more...)
-	}
-	if c.Action == Update {
-		c.After = c.Schema.Volatiles(config, c.After)
+	case Update:
+		c.After = c.Schema.Volatiles(c.Config, c.After)
 		c.Differences = c.Schema.Diff(c.Before, c.After)
 	}
-	return c, diags
+	c.hideBySchema()
+	return diags
 }
 
 // choose sets the action, from the differences and what forces more than they ask for.
@@ -190,9 +196,7 @@ func (p *Plan) deletion(a addr.Instance) *Change {
 	} else {
 		c.Before = rec.Actual.Attributes
 	}
-	for _, path := range rec.Record.Sensitive {
-		c.Sensitive = append(c.Sensitive, parsePath(path))
-	}
+	c.Sensitive = parsePaths(rec.Record.Sensitive)
 	if p.Input.Mode == Normal {
 		c.Reason = "it is no longer in the configuration"
 	}

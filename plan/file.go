@@ -44,12 +44,13 @@ type FileVariable struct {
 
 // FileChange is a change of an instance that is not a NoOp.
 type FileChange struct {
-	Address   addr.Instance `json:"address"`
-	Action    string        `json:"action"`
-	Reason    string        `json:"reason,omitempty"`
-	Before    []byte        `json:"before"` // msgpack of the schema's implied type: it has unknown values
-	After     []byte        `json:"after"`
-	Sensitive []string      `json:"sensitive,omitempty"`
+	Address         addr.Instance `json:"address"`
+	Action          string        `json:"action"`
+	Reason          string        `json:"reason,omitempty"`
+	Before          []byte        `json:"before"` // msgpack of the schema's implied type: it has unknown values
+	After           []byte        `json:"after"`
+	Sensitive       []string      `json:"sensitive,omitempty"`
+	SensitiveBefore []string      `json:"sensitive_before,omitempty"`
 }
 
 // FileOutput is a change of an output that is not a NoOp.
@@ -119,7 +120,7 @@ func encodeChange(c *Change) (FileChange, error) {
 	after, err2 := msgpack.Marshal(c.After, t)
 	return FileChange{
 		Address: c.Address, Action: c.Action.String(), Reason: c.Reason,
-		Before: before, After: after, Sensitive: c.SensitivePaths(),
+		Before: before, After: after, Sensitive: c.SensitivePaths(), SensitiveBefore: formatPaths(c.SensitiveBefore),
 	}, errors.Join(err1, err2)
 }
 
@@ -227,9 +228,7 @@ func (fc FileChange) change(registry *providers.Registry) (*Change, error) {
 	}
 	c.Before, c.After = before, after
 	c.Differences = c.Schema.Diff(before, after)
-	for _, path := range fc.Sensitive {
-		c.Sensitive = append(c.Sensitive, parsePath(path))
-	}
+	c.Sensitive, c.SensitiveBefore = parsePaths(fc.Sensitive), parsePaths(fc.SensitiveBefore)
 	return c, nil
 }
 

@@ -20,13 +20,12 @@ func (p *Plan) Final(c *Change) (cty.Value, hcl.Diagnostics) {
 	if diags.HasErrors() {
 		return cty.DynamicVal, diags
 	}
-	config, sensitive := sensitivePaths(args)
+	config, sensitive := unmark(c.Schema, args)
 	if !config.IsWhollyKnown() {
 		return cty.DynamicVal, append(diags, diag.Error(c.Range, "A value is still unknown",
 			fmt.Sprintf("%s refers to a value that is unknown after everything it depends on was applied. "+
 				"This is a bug in diyform.", c.Address)))
 	}
-	c.Sensitive = sensitive
 	prior := c.Before
 	if c.Action != Update {
 		prior = cty.NullVal(c.Schema.ImpliedType())
@@ -36,13 +35,15 @@ func (p *Plan) Final(c *Change) (cty.Value, hcl.Diagnostics) {
 	if c.Action == Update && !more.HasErrors() {
 		final = c.Schema.Volatiles(config, final)
 	}
-	return final, diags
+	c.Config, c.After, c.Sensitive = config, final, sensitive
+	c.hideBySchema()
+	return final, c.censor(diags)
 }
 
 // Learn makes what a step gave known to everything that is evaluated after it.
 func (p *Plan) Learn(c *Change, v cty.Value) {
 	if p.Evaluator != nil && p.Evaluator.blocks[c.Address.Resource] != nil && c.Action != Delete {
-		p.Evaluator.Set(c.Address, markSensitive(v, c.Sensitive))
+		p.Evaluator.Set(c.Address, mark(v, c.Sensitive))
 	}
 }
 
@@ -55,7 +56,7 @@ func (p *Plan) Begin() {
 }
 
 // Diagnose gives an error of a step the place in configuration that it is about.
-func (p *Plan) Diagnose(c *Change, err error) hcl.Diagnostics { return p.place(c, err) }
+func (p *Plan) Diagnose(c *Change, err error) hcl.Diagnostics { return c.censor(p.place(c, err)) }
 
 // Dependencies lists what the instance depends on for the state: instances and blocks of
 // resources; what a data source stands between counts as if it did not.

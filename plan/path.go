@@ -27,35 +27,13 @@ func formatPath(path cty.Path) string {
 }
 
 // parsePath reads what formatPath wrote. Which step is an attribute and which an index only
-// the value can tell; hides compares the written forms instead, so attributes serve for all.
+// the value can tell; who hides compares the written forms, so attributes serve for all.
 func parsePath(s string) cty.Path {
 	var path cty.Path
 	for part := range strings.SplitSeq(s, ".") {
 		path = path.GetAttr(part)
 	}
 	return path
-}
-
-// hides reports whether the part of the value at path, as formatPath writes it, is under one
-// of the sensitive paths.
-func (c *Change) hides(path string) bool {
-	for _, p := range c.Sensitive {
-		s := formatPath(p)
-		if s == path || strings.HasPrefix(path, s+".") || s == "" {
-			return true
-		}
-	}
-	a := c.Schema.Attribute(strings.SplitN(path, ".", 2)[0])
-	return a != nil && a.Sensitive
-}
-
-// SensitivePaths gives the paths for the state's record.
-func (c *Change) SensitivePaths() []string {
-	var out []string
-	for _, p := range c.Sensitive {
-		out = append(out, formatPath(p))
-	}
-	return out
 }
 
 func joinPath(prefix, name string) string {

@@ -93,9 +93,10 @@ type Change struct {
 	Differences []schema.Change // between Before and After
 	Reason      string          // why, where the differences do not tell: "its network namespace is replaced"
 
-	Sensitive    []cty.Path // attributes not to be shown
-	Dependencies []Dependency
-	Range        *hcl.Range // the block's header; nil when it is no longer in configuration
+	Sensitive       []cty.Path // parts of After, or of Before where it is deleted, that are not to be shown
+	SensitiveBefore []cty.Path // parts of Before that were recorded as such
+	Dependencies    []Dependency
+	Range           *hcl.Range // the block's header; nil when it is no longer in configuration
 
 	follows bool // on delete it goes by itself, with what it lives in
 

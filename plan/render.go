@@ -393,10 +393,7 @@ func Format(v cty.Value) string {
 // RenderObject writes an object as its resource block, for `state show`.
 func RenderObject(w io.Writer, palette Palette, a addr.Instance, s *schema.Schema, v cty.Value, sensitive []string) {
 	r := &renderer{w: w, Palette: palette}
-	c := &Change{Address: a, Schema: s}
-	for _, path := range sensitive {
-		c.Sensitive = append(c.Sensitive, parsePath(path))
-	}
+	c := &Change{Address: a, Schema: s, Sensitive: parsePaths(sensitive)}
 	r.line("# %s:\nresource %q %q {", a, a.Type, a.Name)
 	b := &blockRenderer{renderer: r, change: c}
 	b.plain(s, v, "", 4)

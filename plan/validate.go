@@ -12,7 +12,6 @@ import (
 	"github.com/diyform/diyform/config"
 	"github.com/diyform/diyform/internal/addr"
 	"github.com/diyform/diyform/internal/diag"
-	"github.com/diyform/diyform/internal/marks"
 	"github.com/diyform/diyform/providers"
 	"github.com/diyform/diyform/providers/schema"
 )
@@ -230,31 +229,4 @@ func argumentRange(body hcl.Body, s *schema.Schema, path string) *hcl.Range {
 		return block.DefRange.Ptr()
 	}
 	return nil
-}
-
-// sensitivePaths takes the marks off v and tells which parts were sensitive.
-func sensitivePaths(v cty.Value) (cty.Value, []cty.Path) {
-	if !v.ContainsMarked() {
-		return v, nil
-	}
-	plain, marked := v.UnmarkDeepWithPaths()
-	var paths []cty.Path
-	for _, m := range marked {
-		if _, ok := m.Marks[marks.Sensitive]; ok {
-			paths = append(paths, m.Path)
-		}
-	}
-	return plain, paths
-}
-
-// markSensitive puts the marks back.
-func markSensitive(v cty.Value, paths []cty.Path) cty.Value {
-	if len(paths) == 0 {
-		return v
-	}
-	var pvm []cty.PathValueMarks
-	for _, p := range paths {
-		pvm = append(pvm, cty.PathValueMarks{Path: p, Marks: cty.NewValueMarks(marks.Sensitive)})
-	}
-	return v.MarkWithPaths(pvm)
 }

@@ -39,9 +39,10 @@ type Schema struct {
 	Attributes []*Attribute
 	Blocks     []*Block
 
-	goType  reflect.Type
-	ctyType cty.Type
-	spec    hcldec.ObjectSpec
+	goType       reflect.Type
+	ctyType      cty.Type
+	spec         hcldec.ObjectSpec
+	hasSensitive bool // here or in a nested block
 }
 
 // Attribute describes one argument.
@@ -120,7 +121,9 @@ func (s *Schema) add(i int, f reflect.StructField, tag []string) {
 		return false
 	}
 	if has("block") {
-		s.Blocks = append(s.Blocks, newBlock(i, f, tag[0], has("replace")))
+		b := newBlock(i, f, tag[0], has("replace"))
+		s.Blocks = append(s.Blocks, b)
+		s.hasSensitive = s.hasSensitive || b.hasSensitive
 		return
 	}
 	a := &Attribute{
@@ -141,6 +144,7 @@ func (s *Schema) add(i int, f reflect.StructField, tag []string) {
 		panic(fmt.Sprintf("schema: attribute %s has the unknown format %q", a.Name, a.Format))
 	}
 	s.Attributes = append(s.Attributes, a)
+	s.hasSensitive = s.hasSensitive || a.Sensitive
 }
 
 func newBlock(i int, f reflect.StructField, name string, replace bool) *Block {

@@ -156,6 +156,7 @@ const (
 // by a descriptor. ErrUnknown says that it did not tell by the end of ctx, or that the
 // kernel is older than 6.15.
 func (p *Process) ExitOfOther(ctx context.Context) (Exit, error) {
+	vanished := false
 	for pause := time.Millisecond; ; pause *= 2 {
 		in := info{Mask: infoExit}
 		err := p.control(func(fd int) error {
@@ -171,8 +172,12 @@ func (p *Process) ExitOfOther(ctx context.Context) (Exit, error) {
 			continue
 		case err == nil && in.Mask&infoExit != 0:
 			return exitOf(unix.WaitStatus(in.ExitCode)), nil
+		case errors.Is(err, unix.ESRCH) && !vanished:
+			// The kernel looks for the exit code first and for the process then; that
+			// was reaped in between. The next time, the code is there.
+			vanished = true
+			continue
 		case errors.Is(err, unix.ENOTTY), errors.Is(err, unix.EINVAL), errors.Is(err, unix.ESRCH):
-			fmt.Fprintln(os.Stderr, "DEBUG", err, in.Mask)
 			return Exit{}, fmt.Errorf("ask how process %d ended: %w", p.PID, ErrUnknown)
 		case err != nil:
 			return Exit{}, fmt.Errorf("ask how process %d ended: %w", p.PID, err)

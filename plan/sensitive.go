@@ -1,0 +1,143 @@
+package plan
+
+import (
+	"cmp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/diyform/diyform/internal/marks"
+	"github.com/diyform/diyform/providers/schema"
+)
+
+// What must not be shown is marked in the evaluator's values, so that it stays hidden
+// whatever it is made part of, and is listed as paths in a Change, whose values have no
+// marks. Paths go as deep as schema.Addressable says.
+
+// unmark takes the marks off the arguments of an instance and tells which parts were
+// sensitive.
+func unmark(s *schema.Schema, v cty.Value) (cty.Value, []cty.Path) {
+	if !v.ContainsMarked() {
+		return v, nil
+	}
+	plain, marked := v.UnmarkDeepWithPaths()
+	var paths []cty.Path
+	for _, m := range marked {
+		if _, ok := m.Marks[marks.Sensitive]; ok {
+			paths = append(paths, s.Addressable(m.Path))
+		}
+	}
+	return plain, distinctPaths(paths)
+}
+
+// mark puts the marks back.
+func mark(v cty.Value, paths []cty.Path) cty.Value {
+	if len(paths) == 0 {
+		return v
+	}
+	var pvm []cty.PathValueMarks
+	for _, p := range paths {
+		pvm = append(pvm, cty.PathValueMarks{Path: p, Marks: cty.NewValueMarks(marks.Sensitive)})
+	}
+	return v.MarkWithPaths(pvm)
+}
+
+func distinctPaths(paths []cty.Path) []cty.Path {
+	slices.SortFunc(paths, func(a, b cty.Path) int { return cmp.Compare(formatPath(a), formatPath(b)) })
+	return slices.CompactFunc(paths, func(a, b cty.Path) bool { return formatPath(a) == formatPath(b) })
+}
+
+// hideBySchema adds the parts of After that are sensitive whatever configuration says.
+func (c *Change) hideBySchema() {
+	if more := c.Schema.Sensitive(c.After); len(more) > 0 {
+		c.Sensitive = distinctPaths(append(slices.Clone(c.Sensitive), more...))
+	}
+}
+
+// hides reports whether the part of the value at path, as formatPath writes it, is under one
+// of the sensitive paths, now or before.
+func (c *Change) hides(path string) bool {
+	under := func(p cty.Path) bool {
+		s := formatPath(p)
+		return s == path || s == "" || strings.HasPrefix(path, s+".")
+	}
+	return slices.ContainsFunc(c.Sensitive, under) || slices.ContainsFunc(c.SensitiveBefore, under) || c.Schema.Hides(path)
+}
+
+// SensitivePaths gives the paths for the state's record.
+func (c *Change) SensitivePaths() []string { return formatPaths(c.Sensitive) }
+
+func formatPaths(paths []cty.Path) []string {
+	var out []string
+	for _, p := range paths {
+		out = append(out, formatPath(p))
+	}
+	return out
+}
+
+func parsePaths(list []string) []cty.Path {
+	var paths []cty.Path
+	for _, s := range list {
+		paths = append(paths, parsePath(s))
+	}
+	return paths
+}
+
+const hidden = "(sensitive value)"
+
+// censor takes the sensitive values of c's arguments out of what diagnostics say, whoever
+// wrote them: a format that does not fit, a rule of the type, the kernel.
+func (c *Change) censor(diags hcl.Diagnostics) hcl.Diagnostics {
+	if len(diags) == 0 {
+		return nil
+	}
+	return censor(diags, c.Config, append(slices.Clone(c.Sensitive), c.Schema.Sensitive(c.Config)...))
+}
+
+func censor(diags hcl.Diagnostics, v cty.Value, sensitive []cty.Path) hcl.Diagnostics {
+	secrets := secretTexts(v, sensitive)
+	if len(secrets) == 0 {
+		return diags
+	}
+	replacer := strings.NewReplacer(secrets...)
+	out := make(hcl.Diagnostics, len(diags))
+	for i, d := range diags {
+		copied := *d
+		copied.Summary, copied.Detail = replacer.Replace(d.Summary), replacer.Replace(d.Detail)
+		out[i] = &copied
+	}
+	return out
+}
+
+// secretTexts lists how the sensitive parts of v may be written, each before what stands in
+// for it; longer ones first, for one may be part of another.
+func secretTexts(v cty.Value, sensitive []cty.Path) []string {
+	var texts []string
+	for _, p := range sensitive {
+		part, err := p.Apply(v)
+		if err != nil {
+			continue // not set
+		}
+		_ = cty.Walk(part, func(_ cty.Path, leaf cty.Value) (bool, error) {
+			if leaf.IsKnown() && !leaf.IsNull() && leaf.Type().IsPrimitiveType() && leaf.Type() != cty.Bool {
+				text := strings.Trim(Format(leaf), `"`)
+				texts = append(texts, text)
+				if plain, err := strconv.Unquote(`"` + text + `"`); err == nil {
+					texts = append(texts, plain)
+				}
+			}
+			return true, nil
+		})
+	}
+	slices.SortFunc(texts, func(a, b string) int { return cmp.Or(cmp.Compare(len(b), len(a)), cmp.Compare(a, b)) })
+	var pairs []string
+	for _, text := range slices.Compact(texts) {
+		if text != "" {
+			pairs = append(pairs, text, hidden)
+		}
+	}
+	return pairs
+}
