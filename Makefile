@@ -17,7 +17,8 @@ build: ## build/diyform, one static binary
 	go build -trimpath -buildvcs=false -ldflags '-s -w -X main.version=$(VERSION)' -o build/diyform ./cmd/diyform
 
 demo: build build/playhost ## examples/nat on a disposable machine, as root or as an ordinary user
-	PATH="$(CURDIR)/build:$$PATH" build/playhost -- sh examples/nat/demo.sh
+	@scripts/setup.sh ip ping sysctl
+	@PATH="$(CURDIR)/build:$$PATH" build/playhost -- sh examples/nat/demo.sh
 
 test: setup ## all tests; those that need a machine make one of namespaces
 	CGO_ENABLED=$(if $(RACE),1,0) GORACE=atexit_sleep_ms=0 go test $(RACE) $(TESTFLAGS) $(TEST)

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/hashicorp/hcl/v2"
+	"github.com/zclconf/go-cty/cty"
 
 	"github.com/diyform/diyform/internal/addr"
 	"github.com/diyform/diyform/internal/diag"
@@ -76,35 +77,78 @@ func Run(ctx context.Context, store *state.Store, p *plan.Plan, o Options) (*Res
 	p.Begin()
 	r.work(ctx)
 	diags = append(diags, r.diags...)
-	r.keepUnchanged()
-
-	outputs, more := p.EvaluateOutputs()
-	if len(r.result.Failed) == 0 {
-		diags = append(diags, more...) // else they tell what is told already
-	}
-	r.result.Outputs = outputs
-	r.next.Outputs = outputs
+	diags = append(diags, r.keepUnchanged()...)
+	diags = append(diags, r.evaluateOutputs()...)
 	r.next.Serial = base.Serial + 1
 	if err := store.Save(r.next); err != nil {
 		return &r.result, append(diags, diag.Error(nil, "The state cannot be saved", fmt.Sprintf(
 			"%s\n\nWhat was done is in the journal, .diyform/journal, and the next command takes it from there.",
 			diag.Sentence(err.Error()))))
 	}
-	if len(r.result.Failed) == 0 && ctx.Err() == nil {
+	unbegun := r.unbegun()
+	if unbegun > 0 && ctx.Err() != nil {
+		diags = append(diags, diag.Error(nil, "Interrupted", interruption(context.Cause(ctx), unbegun)))
+	}
+	if unbegun == 0 && len(r.result.Failed) == 0 {
 		diags = append(diags, p.RunChecks(ctx)...)
 	}
-	if err := context.Cause(ctx); err != nil {
-		diags = append(diags, diag.Error(nil, "Interrupted", interruption(r, err)))
-	}
-	return &r.result, diags
+	return &r.result, diag.Distinct(diags)
 }
 
-func interruption(r *run, err error) string {
-	s := "Steps under way were finished, and others were not begun. Apply again to go on."
-	if !errors.Is(err, context.Canceled) {
-		s = diag.Sentence(err.Error()) + " " + s
+// evaluateOutputs gives the outputs their values from what is there now, which after a
+// failure is not what was planned.
+func (r *run) evaluateOutputs() hcl.Diagnostics {
+	undone, diags := r.unlearn()
+	if undone {
+		r.plan.Begin()
 	}
-	return fmt.Sprintf("%s Not begun: %d.", s, r.unbegun)
+	outputs, more := r.plan.EvaluateOutputs()
+	if !undone {
+		diags = append(diags, more...) // else they tell what is told already
+	}
+	r.result.Outputs, r.next.Outputs = outputs, outputs
+	return diags
+}
+
+// unlearn takes back what was planned for steps that were not done, and tells whether there
+// are such.
+func (r *run) unlearn() (undone bool, diags hcl.Diagnostics) {
+	for i, settled := range r.settled {
+		_, failed := r.cause[i]
+		step := r.graph.Node(i)
+		if settled && !failed || step.Kind != plan.Apply || !hasWork(step) {
+			continue
+		}
+		undone = true
+		v, err := r.actual(step.Change)
+		if err != nil {
+			diags = append(diags, diag.FromError(err, "The record cannot be read", step.Change.Range)...)
+			continue
+		}
+		r.plan.Unlearn(step.Change, v)
+	}
+	return undone, diags
+}
+
+// actual gives the attributes on record now, or cty.NilVal where nothing is.
+func (r *run) actual(c *plan.Change) (cty.Value, error) {
+	rec := r.next.Resources[c.Address]
+	if rec == nil {
+		return cty.NilVal, nil
+	}
+	o, _, err := plan.DecodeRecord(r.plan.Input.Registry, rec)
+	if err != nil {
+		return cty.NilVal, err
+	}
+	return o.Attributes, nil
+}
+
+func interruption(cause error, unbegun int) string {
+	s := "Steps under way were finished, and others were not begun. Apply again to go on."
+	if !errors.Is(cause, context.Canceled) {
+		s = diag.Sentence(cause.Error()) + " " + s
+	}
+	return fmt.Sprintf("%s Not begun: %d.", s, unbegun)
 }
 
 // baseState is the state that the journal builds on. After a reboot nothing of what was
@@ -124,4 +168,5 @@ type operation struct {
 	node   int
 	change *plan.Change
 	begun  time.Time
+	late   bool // its arguments were not all known while planning
 }

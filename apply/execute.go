@@ -23,11 +23,12 @@ var operationActions = map[plan.Action]providers.Action{
 // are written, and only then may anything begin that waited for them.
 func (r *run) execute(ctx context.Context, key groupKey, nodes []int) {
 	defer r.finish(nodes)
-	ops := r.operations(key, nodes)
-	if len(ops) == 0 {
-		return
+	for _, ops := range r.batches(r.operations(key, nodes)) {
+		r.carryOut(ctx, r.plan.Input.Sessions.OfType(key.typ), ops)
 	}
-	session := r.plan.Input.Sessions.OfType(key.typ)
+}
+
+func (r *run) carryOut(ctx context.Context, session providers.Session, ops []*operation) {
 	session.Prepare(ctx, bare(ops))
 	ops = r.dropFailed(ops)
 	if len(ops) == 0 {
@@ -39,6 +40,26 @@ func (r *run) execute(ctx context.Context, key groupKey, nodes []int) {
 	}
 	session.Apply(ctx, bare(ops), func(*providers.Operation) {})
 	r.settle(ops)
+}
+
+// batches parts operations whose batch name was not known while planning, such as links in
+// namespaces that containers have made, from each other.
+func (r *run) batches(ops []*operation) [][]*operation {
+	var out [][]*operation
+	index := map[string]int{}
+	for _, op := range ops {
+		name := ""
+		if op.late {
+			name = r.batch(op.change, op.Planned)
+		}
+		i, ok := index[name]
+		if !ok {
+			i = len(out)
+			index[name], out = i, append(out, nil)
+		}
+		out[i] = append(out[i], op)
+	}
+	return out
 }
 
 func bare(ops []*operation) []*providers.Operation {
@@ -65,6 +86,7 @@ func (r *run) operations(key groupKey, nodes []int) []*operation {
 			op.Prior = c.Prior
 		}
 		if op.Action != providers.Delete {
+			op.late = !c.Config.IsWhollyKnown()
 			planned, diags := r.plan.Final(c)
 			if diags.HasErrors() {
 				r.fail(i, c, op.Action.String(), op.begun, diags)
@@ -167,6 +189,7 @@ func (r *run) settleOne(op *operation, record *state.Resource) {
 	if op.Result != nil {
 		r.plan.Learn(op.change, op.Result.Attributes)
 	}
+	r.settled[op.node] = true
 	r.observe(Event{Kind: Finished, Address: op.Address, Action: op.Action.String(), Elapsed: time.Since(op.begun)})
 }
 
@@ -185,6 +208,7 @@ func (r *run) read(ctx context.Context, nodes []int) {
 			if err == nil {
 				r.mu.Lock()
 				r.plan.Learn(c, v)
+				r.settled[i] = true
 				r.observe(Event{Kind: Finished, Address: c.Address, Action: "read", Elapsed: time.Since(begun)})
 				r.mu.Unlock()
 				continue

@@ -4,9 +4,11 @@ import (
 	"encoding/json"
 	"fmt"
 
+	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
 	ctyjson "github.com/zclconf/go-cty/cty/json"
 
+	"github.com/diyform/diyform/internal/diag"
 	"github.com/diyform/diyform/plan"
 	"github.com/diyform/diyform/providers"
 	"github.com/diyform/diyform/state"
@@ -81,16 +83,20 @@ func nullUnknown(v cty.Value) cty.Value {
 
 // keepUnchanged records what the refresh read of what needed no change, and drops what it
 // found gone.
-func (r *run) keepUnchanged() {
+func (r *run) keepUnchanged() hcl.Diagnostics {
+	var diags hcl.Diagnostics
 	for _, c := range r.plan.Changes {
 		switch {
 		case c.Action == plan.Forget:
 			delete(r.next.Resources, c.Address)
 		case c.Action == plan.NoOp && c.Prior != nil:
 			rec, err := r.record(c, c.Prior, state.Ready)
-			if err == nil {
-				r.next.Resources[c.Address] = rec
+			if err != nil {
+				diags = append(diags, diag.FromError(err, "The state cannot be written", c.Range)...)
+				continue
 			}
+			r.next.Resources[c.Address] = rec
 		}
 	}
+	return diags
 }

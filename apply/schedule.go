@@ -29,11 +29,11 @@ type run struct {
 	mu       sync.Mutex
 	wake     *sync.Cond
 	waitsFor []int                 // by node: steps that must finish before
-	cause    map[int]addr.Instance // by node: the failure that it cannot be begun for
+	settled  []bool                // by node: done, failed or skipped
+	cause    map[int]addr.Instance // by node: its own failure, or that which it cannot be begun for
 	ready    []*group              // in the order of their first step
 	groups   map[groupKey]*group
 	busy     int // batches under way
-	unbegun  int // steps that were never begun because of an interruption
 	stopped  bool
 
 	next   *state.State
@@ -60,7 +60,8 @@ func newRun(p *plan.Plan, g *dag.Graph[plan.Step], base *state.State, j *state.J
 	next.Resources = maps.Clone(base.Resources)
 	r := &run{
 		plan: p, graph: g, journal: j, options: o, next: &next,
-		waitsFor: make([]int, g.Len()), cause: map[int]addr.Instance{}, groups: map[groupKey]*group{},
+		waitsFor: make([]int, g.Len()), settled: make([]bool, g.Len()),
+		cause: map[int]addr.Instance{}, groups: map[groupKey]*group{},
 	}
 	r.wake = sync.NewCond(&r.mu)
 	return r
@@ -91,10 +92,21 @@ func (r *run) work(ctx context.Context) {
 		workers.Go(func() { r.worker(ctx) })
 	}
 	workers.Wait()
-	for _, g := range r.ready {
-		r.unbegun += len(g.nodes)
-	}
 }
+
+// unbegun counts the steps that were not begun because of an interruption.
+func (r *run) unbegun() int {
+	n := 0
+	for i, settled := range r.settled {
+		if !settled && hasWork(r.graph.Node(i)) {
+			n++
+		}
+	}
+	return n
+}
+
+// hasWork reports whether a step is more than a point in the order.
+func hasWork(s plan.Step) bool { return s.Change != nil && s.Change.Action != plan.NoOp }
 
 func (r *run) worker(ctx context.Context) {
 	// What is under way is finished even when the run is interrupted: a half-made object
@@ -144,11 +156,11 @@ func (r *run) enqueue(first int) {
 		stack = stack[:len(stack)-1]
 		step := r.graph.Node(i)
 		if cause, blocked := r.cause[i]; blocked {
-			r.skip(step, cause)
+			r.skip(i, step, cause)
 			stack = r.release(i, stack)
 			continue
 		}
-		if step.Change == nil || step.Change.Action == plan.NoOp {
+		if !hasWork(step) {
 			stack = r.release(i, stack)
 			continue
 		}
@@ -215,10 +227,11 @@ func (r *run) finish(nodes []int) {
 }
 
 // skip notes a step that cannot be begun. The lock is held.
-func (r *run) skip(step plan.Step, cause addr.Instance) {
-	if step.Change == nil || step.Change.Action == plan.NoOp {
+func (r *run) skip(node int, step plan.Step, cause addr.Instance) {
+	if !hasWork(step) {
 		return
 	}
+	r.settled[node] = true
 	r.result.Skipped = append(r.result.Skipped, step.Change.Address)
 	r.observe(Event{Kind: Skipped, Address: step.Change.Address, Action: stepAction(step), Cause: cause})
 }
@@ -235,7 +248,7 @@ func stepAction(s plan.Step) string {
 
 // fail notes a step that failed. The lock is held.
 func (r *run) fail(node int, c *plan.Change, action string, begun time.Time, diags hcl.Diagnostics) {
-	r.cause[node] = c.Address
+	r.settled[node], r.cause[node] = true, c.Address
 	r.result.Failed = append(r.result.Failed, c.Address)
 	r.diags = append(r.diags, diags...)
 	r.observe(Event{Kind: Failed, Address: c.Address, Action: action, Elapsed: time.Since(begun)})

@@ -26,9 +26,9 @@ func evaluationOrder(cfg *config.Config, registry *providers.Registry) ([]addr.R
 		g.refer(from, r.DependsOn)
 		g.refer(from, config.BodyReferences(r.Body, specOf(a, registry)))
 	}
-	for name, l := range cfg.Locals {
+	for _, name := range sortedNames(cfg.Locals) {
 		from := g.AddNode(config.Subject{Kind: config.LocalSubject, Name: name})
-		g.refer(from, config.References(l.Expr))
+		g.refer(from, config.References(cfg.Locals[name].Expr))
 	}
 	order, ok := g.Order()
 	if !ok {

@@ -90,10 +90,8 @@ func (p *Plan) checkCreations(ctx context.Context) hcl.Diagnostics {
 				vacated[place] = true
 			}
 		}
-		if c.Action == Create || c.Action == Replace {
-			for _, place := range p.wanted(c).Holds {
-				promised[place] = true
-			}
+		for _, place := range p.wanted(c).Holds {
+			promised[place] = true
 		}
 	}
 	bySession := map[providers.Session][]*Change{}

@@ -3,6 +3,7 @@ package plan
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
@@ -71,18 +72,7 @@ func (p *Plan) Query(c *Change) (cty.Value, hcl.Diagnostics) {
 
 // pending reports whether anything of deps is about to change.
 func (p *Plan) pending(deps []Dependency) bool {
-	for _, d := range deps {
-		if d.Exact {
-			if c := p.byAddress[d.Block.Instance(d.Key)]; c != nil && c.Action != NoOp {
-				return true
-			}
-			continue
-		}
-		for _, k := range p.Evaluator.blocks[d.Block].expansion.keys {
-			if c := p.byAddress[d.Block.Instance(k)]; c != nil && c.Action != NoOp {
-				return true
-			}
-		}
-	}
-	return false
+	return slices.ContainsFunc(deps, func(d Dependency) bool {
+		return slices.ContainsFunc(p.instancesOf(d), func(c *Change) bool { return c.Action != NoOp })
+	})
 }

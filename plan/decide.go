@@ -203,7 +203,7 @@ func (p *Plan) deletion(a addr.Instance) *Change {
 	return c
 }
 
-func (p *Plan) planDestroy() hcl.Diagnostics {
+func (p *Plan) planDestroy() {
 	p.byAddress = map[addr.Instance]*Change{}
 	p.addOrphans()
 	p.cascade(nil)
@@ -211,7 +211,6 @@ func (p *Plan) planDestroy() hcl.Diagnostics {
 		p.Outputs = append(p.Outputs, deletedOutput(name, o))
 	}
 	slices.SortFunc(p.Outputs, compareOutputs)
-	return nil
 }
 
 // checkConflicts finds two resources that would be one thing in the kernel.

@@ -31,7 +31,12 @@ type Evaluator struct {
 	functions map[string]function.Function
 
 	blocks map[addr.Resource]*block
-	locals map[string]cty.Value // evaluated so far
+	locals map[string]localValue // evaluated so far
+}
+
+type localValue struct {
+	value cty.Value
+	diags hcl.Diagnostics
 }
 
 // block is a resource or data block with what is known of its instances.
@@ -65,7 +70,7 @@ func NewEvaluator(cfg *config.Config, variables map[string]cty.Value, registry *
 			"module": cty.StringVal(root), "root": cty.StringVal(root), "cwd": cty.StringVal(cwd),
 		}),
 		blocks: map[addr.Resource]*block{},
-		locals: map[string]cty.Value{},
+		locals: map[string]localValue{},
 	}
 	for a, r := range cfg.Resources {
 		e.blocks[a] = e.newBlock(r)
@@ -198,12 +203,12 @@ func (e *Evaluator) context(parent *hcl.EvalContext, refs []config.Reference, re
 }
 
 func (e *Evaluator) local(name string) (cty.Value, hcl.Diagnostics) {
-	if v, ok := e.locals[name]; ok {
-		return v, nil
+	l, ok := e.locals[name]
+	if !ok {
+		l.value, l.diags = e.Value(e.cfg.Locals[name].Expr)
+		e.locals[name] = l
 	}
-	v, diags := e.Value(e.cfg.Locals[name].Expr)
-	e.locals[name] = v
-	return v, diags
+	return l.value, l.diags
 }
 
 // addResources adds the roots of the resources that refs refer to: one instance where the

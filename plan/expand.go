@@ -99,6 +99,9 @@ func (e *Evaluator) expand(b *block) hcl.Diagnostics {
 	return diags
 }
 
+// maxCount keeps a slip of the pen from taking all memory.
+const maxCount = 1_000_000
+
 func (e *Evaluator) expandCount(b *block) hcl.Diagnostics {
 	b.expansion = expansion{kind: byCount}
 	v, diags := e.Value(b.cfg.Count)
@@ -119,8 +122,8 @@ func (e *Evaluator) expandCount(b *block) hcl.Diagnostics {
 		return fail("count must be a whole number, not null.")
 	default:
 		i, _ := n.AsBigFloat().Int64()
-		if !n.AsBigFloat().IsInt() || i < 0 {
-			return fail(fmt.Sprintf("count must be a whole number of at least 0, not %s.", n.AsBigFloat().Text('g', -1)))
+		if !n.AsBigFloat().IsInt() || i < 0 || i > maxCount {
+			return fail(fmt.Sprintf("count must be a whole number from 0 to %d, not %s.", maxCount, n.AsBigFloat().Text('g', -1)))
 		}
 		for k := range int(i) {
 			b.expansion.keys = append(b.expansion.keys, addr.IntKey(k))
@@ -148,11 +151,11 @@ func (e *Evaluator) expandForEach(b *block) hcl.Diagnostics {
 		return fail("for_each depends on values that are known only after apply, so the instances cannot be planned.")
 	case v.IsNull():
 		return fail("for_each must be a map or a set of strings, not null.")
+	case t.Equals(cty.Set(cty.DynamicPseudoType)) && v.LengthInt() == 0:
+		return diags // toset([])
 	case t.IsSetType() && !t.ElementType().Equals(cty.String) || !t.IsSetType() && !t.IsMapType() && !t.IsObjectType():
 		return fail(fmt.Sprintf("for_each must be a map or a set of strings, not %s. A list becomes a set by toset().",
 			t.FriendlyNameForConstraint()))
-	case !t.IsObjectType() && !v.IsKnown():
-		return fail("for_each has keys that are known only after apply.")
 	}
 	for it := v.ElementIterator(); it.Next(); {
 		k, elem := it.Element()

@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 
+	"github.com/google/renameio/v2"
 	"github.com/zclconf/go-cty/cty"
 	ctyjson "github.com/zclconf/go-cty/cty/json"
 	"github.com/zclconf/go-cty/cty/msgpack"
@@ -124,14 +125,21 @@ func encodeChange(c *Change) (FileChange, error) {
 	}, errors.Join(err1, err2)
 }
 
-// Write writes the file with mode 0600: it holds the values of variables.
+// Write makes the file, or replaces it, with mode 0600: it holds the values of variables.
 func (f *File) Write(path string) error {
 	b, err := json.Marshal(f)
 	if err != nil {
 		return fmt.Errorf("encode plan: %w", err)
 	}
-	if err := os.WriteFile(path, append(b, '\n'), 0o600); err != nil {
+	t, err := renameio.NewPendingFile(path, renameio.WithStaticPermissions(0o600))
+	if err != nil {
 		return fmt.Errorf("write plan: %w", err)
+	}
+	if _, err = t.Write(append(b, '\n')); err == nil {
+		err = t.CloseAtomicallyReplace()
+	}
+	if err != nil {
+		return fmt.Errorf("write plan: %w", errors.Join(err, t.Cleanup()))
 	}
 	return nil
 }

@@ -47,6 +47,18 @@ func (p *Plan) Learn(c *Change, v cty.Value) {
 	}
 }
 
+// Unlearn takes back what the plan hoped for from a step that was not done: v is what is
+// there, or cty.NilVal when nothing is. Begin comes before anything is evaluated again.
+func (p *Plan) Unlearn(c *Change, v cty.Value) {
+	switch {
+	case p.Evaluator == nil || p.Evaluator.blocks[c.Address.Resource] == nil:
+	case v == cty.NilVal:
+		p.Evaluator.Unset(c.Address)
+	default:
+		p.Evaluator.Set(c.Address, mark(v, c.Sensitive))
+	}
+}
+
 // Begin readies the plan for apply: what was evaluated from planned values is evaluated
 // again from real ones.
 func (p *Plan) Begin() {
@@ -74,14 +86,27 @@ func (p *Plan) Dependencies(c *Change) []string {
 				out = append(out, d.String())
 				continue
 			}
-			for _, k := range p.Evaluator.blocks[d.Block].expansion.keys {
-				if via := p.byAddress[d.Block.Instance(k)]; via != nil {
-					walk(via.Dependencies)
-				}
+			for _, via := range p.instancesOf(d) {
+				walk(via.Dependencies)
 			}
 		}
 	}
 	walk(c.Dependencies)
+	return out
+}
+
+// instancesOf lists the changes that a dependency on a block of the configuration means.
+func (p *Plan) instancesOf(d Dependency) []*Change {
+	keys := []addr.Key{d.Key}
+	if !d.Exact {
+		keys = p.Evaluator.blocks[d.Block].expansion.keys
+	}
+	var out []*Change
+	for _, k := range keys {
+		if c := p.byAddress[d.Block.Instance(k)]; c != nil {
+			out = append(out, c)
+		}
+	}
 	return out
 }
 

@@ -3,6 +3,7 @@ package plan
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/zclconf/go-cty/cty"
@@ -73,11 +74,7 @@ func (p *Plan) JSON() (*JSONPlan, error) {
 		doc.ResourceChanges = append(doc.ResourceChanges, j)
 	}
 	for _, d := range p.Drift {
-		c := &Change{Address: d.Address, Action: Update, Schema: d.Schema, Before: d.Before, After: d.After}
-		if d.After.IsNull() {
-			c.Action = Delete
-		}
-		j, err := c.json()
+		j, err := d.change().json()
 		if err != nil {
 			return nil, err
 		}
@@ -123,11 +120,12 @@ func (c *Change) json() (JSONChange, error) {
 	if err != nil {
 		return j, fmt.Errorf("%s: %w", c.Address, err)
 	}
-	sensitive, err := json.Marshal(c.sensitiveTree())
-	if err != nil {
+	if v.BeforeSensitive, err = c.sensitiveTree(c.Before); err != nil {
 		return j, err
 	}
-	v.BeforeSensitive, v.AfterSensitive = sensitive, sensitive
+	if v.AfterSensitive, err = c.sensitiveTree(c.After); err != nil {
+		return j, err
+	}
 	if c.Action == Replace {
 		for _, d := range c.Differences {
 			if d.Replace {
@@ -136,7 +134,7 @@ func (c *Change) json() (JSONChange, error) {
 			}
 		}
 	}
-	if c.Action == Delete && c.Range == nil {
+	if c.Action == Delete && c.Reason != "" {
 		j.ActionReason = "delete_because_no_resource_config"
 	}
 	j.Change = v
@@ -156,10 +154,14 @@ func jsonPath(path string) []any {
 	return out
 }
 
-// sensitiveTree is an object with true at each sensitive path.
-func (c *Change) sensitiveTree() map[string]any {
+// sensitiveTree is an object with true at each sensitive path of v, which is Before or After.
+func (c *Change) sensitiveTree(v cty.Value) (json.RawMessage, error) {
+	if v.IsNull() {
+		return json.RawMessage("false"), nil
+	}
+	paths := slices.Concat(c.Sensitive, c.SensitiveBefore, c.Schema.Sensitive(v))
 	tree := map[string]any{}
-	for _, p := range c.Sensitive {
+	for _, p := range paths {
 		at, parts := tree, strings.Split(formatPath(p), ".")
 		for i, part := range parts {
 			if i == len(parts)-1 {
@@ -174,7 +176,7 @@ func (c *Change) sensitiveTree() map[string]any {
 			at = next
 		}
 	}
-	return tree
+	return json.Marshal(tree)
 }
 
 func values(action Action, before, after cty.Value, sensitive bool) (JSONValues, error) {

@@ -24,6 +24,7 @@ import (
 
 	"github.com/diyform/diyform/config"
 	"github.com/diyform/diyform/internal/addr"
+	"github.com/diyform/diyform/internal/diag"
 	"github.com/diyform/diyform/providers"
 	"github.com/diyform/diyform/providers/schema"
 	"github.com/diyform/diyform/state"
@@ -117,6 +118,7 @@ type Drift struct {
 	Before      cty.Value       // as recorded
 	After       cty.Value       // as it is; null when it is gone
 	Differences []schema.Change // empty when it is gone
+	Sensitive   []cty.Path      // as recorded
 }
 
 // HasChanges reports whether applying the plan would change the kernel or the outputs.
@@ -162,34 +164,39 @@ func (p *Plan) Change(a addr.Instance) *Change { return p.byAddress[a] }
 // New makes a plan. On errors the plan is nil; warnings come with a plan.
 func New(ctx context.Context, in Input) (*Plan, hcl.Diagnostics) {
 	p := &Plan{Input: in}
+	diags := diag.Distinct(p.make(ctx))
+	if diags.HasErrors() {
+		return nil, diags
+	}
+	return p, diags
+}
+
+func (p *Plan) make(ctx context.Context) hcl.Diagnostics {
 	diags := p.refresh(ctx)
 	if diags.HasErrors() {
-		return nil, diags
+		return diags
 	}
-	if in.Mode == Destroy {
-		return p, append(diags, p.planDestroy()...)
+	if p.Input.Mode == Destroy {
+		p.planDestroy()
+		return diags
 	}
-	diags = append(diags, Validate(in.Config, in.Registry)...)
+	diags = append(diags, Validate(p.Input.Config, p.Input.Registry)...)
 	if diags.HasErrors() {
-		return nil, diags
+		return diags
 	}
-	order, more := evaluationOrder(in.Config, in.Registry)
+	order, more := evaluationOrder(p.Input.Config, p.Input.Registry)
 	diags = append(diags, more...)
 	if diags.HasErrors() {
-		return nil, diags
+		return diags
 	}
-	more = p.decide(ctx, order)
-	diags = append(diags, more...)
+	diags = append(diags, p.decide(ctx, order)...)
 	if diags.HasErrors() {
-		return nil, diags
+		return diags
 	}
 	diags = append(diags, p.checkCreations(ctx)...)
 	diags = append(diags, p.planOutputs()...)
-	if diags.HasErrors() {
-		return nil, diags
-	}
-	if !p.HasChanges() {
+	if !diags.HasErrors() && !p.HasChanges() {
 		diags = append(diags, p.RunChecks(ctx)...)
 	}
-	return p, diags
+	return diags
 }

@@ -140,7 +140,7 @@ func (p *Plan) noteDrift() {
 			continue // not drift: a crash, or a reboot
 		}
 		s := p.Input.Registry.Type(r.Address.Type).Schema()
-		d := &Drift{Address: r.Address, Schema: s, Before: rec.Object.Attributes}
+		d := &Drift{Address: r.Address, Schema: s, Before: rec.Object.Attributes, Sensitive: parsePaths(r.Sensitive)}
 		if rec.Actual == nil {
 			d.After = cty.NullVal(s.ImpliedType())
 		} else {
@@ -152,4 +152,16 @@ func (p *Plan) noteDrift() {
 		}
 		p.Drift = append(p.Drift, d)
 	}
+}
+
+// change is the drift in the form of a change.
+func (d *Drift) change() *Change {
+	c := &Change{
+		Address: d.Address, Action: Update, Schema: d.Schema, Before: d.Before, After: d.After,
+		Differences: d.Differences, SensitiveBefore: d.Sensitive,
+	}
+	if d.After.IsNull() {
+		c.Action = Delete
+	}
+	return c
 }

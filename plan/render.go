@@ -3,7 +3,6 @@ package plan
 import (
 	"fmt"
 	"io"
-	"sort"
 	"strconv"
 	"strings"
 
@@ -57,15 +56,29 @@ func (p *Plan) Render(w io.Writer, palette Palette) {
 		r.line("%s", r.Bold(r.Green("No changes.")+r.Bold(" The kernel is as the configuration wants it.")))
 		return
 	}
-	r.line("diyform will perform the following actions:\n")
-	for _, c := range p.Changes {
-		if c.Action != NoOp && c.Action != Forget {
-			r.change(c)
-		}
+	lead := ""
+	if r.changes(p) {
+		add, change, destroy := p.Count()
+		r.line("%s %d to add, %d to change, %d to destroy.", r.Bold("Plan:"), add, change, destroy)
+		lead = "\n"
 	}
-	add, change, destroy := p.Count()
-	r.line("%s %d to add, %d to change, %d to destroy.", r.Bold("Plan:"), add, change, destroy)
-	r.outputs(p.Outputs)
+	r.outputs(p.Outputs, lead)
+}
+
+// changes writes what will be done, and tells whether that is anything.
+func (r *renderer) changes(p *Plan) bool {
+	some := false
+	for _, c := range p.Changes {
+		if c.Action == NoOp || c.Action == Forget {
+			continue
+		}
+		if !some {
+			r.line("diyform will perform the following actions:\n")
+		}
+		some = true
+		r.change(c)
+	}
+	return some
 }
 
 type renderer struct {
@@ -92,9 +105,8 @@ func (r *renderer) drift(p *Plan) {
 			r.line("  %s\n", r.Bold("# "+d.Address.String()+" is gone"))
 			continue
 		}
-		c := &Change{Address: d.Address, Action: Update, Schema: d.Schema, Before: d.Before, After: d.After, Differences: d.Differences}
 		r.line("  %s", r.Bold("# "+d.Address.String()+" has changed"))
-		r.body(c)
+		r.body(d.change())
 	}
 }
 
@@ -150,7 +162,7 @@ func (b *blockRenderer) block(s *schema.Schema, before, after cty.Value, prefix 
 		case isNull(x) && isNull(y):
 		case !isNull(before) && !isNull(after) && a.Equal(x, y):
 			if a.Name == "name" {
-				b.line("%s%-*s = %s", strings.Repeat(" ", indent+2), width, a.Name, b.value(y, joinPath(prefix, a.Name), indent+2, ""))
+				b.line("%s%-*s = %s", strings.Repeat(" ", indent+2), width, a.Name, b.shown(y, joinPath(prefix, a.Name), indent+2))
 				continue
 			}
 			hidden++
@@ -186,13 +198,15 @@ func (b *blockRenderer) attribute(a *schema.Attribute, x, y cty.Value, path stri
 	lead := strings.Repeat(" ", indent) + b.symbol(action) + " " + fmt.Sprintf("%-*s", width, a.Name) + " = "
 	switch {
 	case b.change.hides(path):
-		b.line("%s(sensitive value)%s", lead, suffix)
+		b.line("%s%s%s", lead, hidden, suffix)
 	case action == Create:
 		b.line("%s%s%s", lead, b.value(y, path, indent+2, b.symbol(Create)+" "), suffix)
 	case action == Delete:
 		b.line("%s%s -> null%s", lead, b.value(x, path, indent+2, b.symbol(Delete)+" "), suffix)
 	case isSequence(x) && isSequence(y):
-		b.line("%s%s%s", lead, b.sequence(x, y, path, indent+2), suffix)
+		b.line("%s%s%s", lead, b.sequence(x, y, indent+2), suffix)
+	case isKeyed(x) && isKeyed(y):
+		b.line("%s%s%s", lead, b.mapping(x, y, path, indent+2), suffix)
 	default:
 		b.line("%s%s -> %s%s", lead, b.value(x, path, indent+2, ""), b.value(y, path, indent+2, ""), suffix)
 	}
@@ -249,89 +263,7 @@ func listElements(v cty.Value) []cty.Value {
 	return v.AsValueSlice()
 }
 
-func isSequence(v cty.Value) bool {
-	return v.IsKnown() && !v.IsNull() && (v.Type().IsListType() || v.Type().IsSetType() || v.Type().IsTupleType())
-}
-
-// value writes a value; mark goes before each line of a collection.
-func (b *blockRenderer) value(v cty.Value, path string, indent int, mark string) string {
-	switch {
-	case !v.IsKnown():
-		return "(known after apply)"
-	case v.IsNull():
-		return "null"
-	case v.Type() == cty.String:
-		return strconv.Quote(v.AsString())
-	case v.Type() == cty.Number:
-		return v.AsBigFloat().Text('f', -1)
-	case v.Type() == cty.Bool:
-		return strconv.FormatBool(v.True())
-	}
-	return b.collection(v, path, indent, mark)
-}
-
-func (b *blockRenderer) collection(v cty.Value, path string, indent int, mark string) string {
-	open, end := "{", "}"
-	keyed := v.Type().IsMapType() || v.Type().IsObjectType()
-	if !keyed {
-		open, end = "[", "]"
-	}
-	if v.LengthInt() == 0 {
-		return open + end
-	}
-	pad := strings.Repeat(" ", indent)
-	var out strings.Builder
-	out.WriteString(open + "\n")
-	for it := v.ElementIterator(); it.Next(); {
-		k, e := it.Element()
-		name := ""
-		sub := path
-		if keyed {
-			name = strconv.Quote(k.AsString()) + " = "
-			sub = joinPath(path, k.AsString())
-		}
-		text := b.value(e, sub, indent+4, mark)
-		if b.change.hides(sub) {
-			text = "(sensitive value)"
-		}
-		comma := ","
-		if keyed {
-			comma = ""
-		}
-		fmt.Fprintf(&out, "%s%s%s%s%s\n", pad+"  ", mark, name, text, comma)
-	}
-	out.WriteString(pad + end)
-	return out.String()
-}
-
-// sequence writes the elements that went and came between two lists, in order.
-func (b *blockRenderer) sequence(x, y cty.Value, path string, indent int) string {
-	pad := strings.Repeat(" ", indent)
-	var out strings.Builder
-	out.WriteString("[\n")
-	left := map[string]int{}
-	for _, e := range y.AsValueSlice() {
-		left[b.value(e, path, indent+4, "")]++
-	}
-	for _, e := range x.AsValueSlice() {
-		if text := b.value(e, path, indent+4, ""); left[text] > 0 {
-			left[text]--
-			fmt.Fprintf(&out, "%s    %s,\n", pad, text)
-		} else {
-			fmt.Fprintf(&out, "%s  %s %s,\n", pad, b.symbol(Delete), text)
-		}
-	}
-	for _, e := range y.AsValueSlice() {
-		if text := b.value(e, path, indent+4, ""); left[text] > 0 {
-			left[text]--
-			fmt.Fprintf(&out, "%s  %s %s,\n", pad, b.symbol(Create), text)
-		}
-	}
-	out.WriteString(pad + "]")
-	return out.String()
-}
-
-func (r *renderer) outputs(list []*OutputChange) {
+func (r *renderer) outputs(list []*OutputChange, lead string) {
 	var lines []string
 	width := 0
 	for _, o := range list {
@@ -347,7 +279,7 @@ func (r *renderer) outputs(list []*OutputChange) {
 		var text string
 		switch {
 		case o.Sensitive:
-			text = "(sensitive value)"
+			text = hidden
 		case o.Action == Create:
 			text = b.value(o.After, "", 6, "")
 		case o.Action == Delete:
@@ -360,8 +292,7 @@ func (r *renderer) outputs(list []*OutputChange) {
 	if len(lines) == 0 {
 		return
 	}
-	sort.Strings(lines)
-	r.line("\nChanges to Outputs:\n%s", strings.Join(lines, "\n"))
+	r.line("%sChanges to Outputs:\n%s", lead, strings.Join(lines, "\n"))
 }
 
 func plural(n int, word string) string {
@@ -382,12 +313,6 @@ func attribute(v cty.Value, name string) cty.Value {
 		return cty.NullVal(cty.DynamicPseudoType)
 	}
 	return v.GetAttr(name)
-}
-
-// Format writes a value as it would stand in configuration.
-func Format(v cty.Value) string {
-	b := &blockRenderer{renderer: &renderer{}, change: &Change{Schema: &schema.Schema{}}}
-	return b.value(v, "", 0, "")
 }
 
 // RenderObject writes an object as its resource block, for `state show`.
@@ -411,11 +336,7 @@ func (b *blockRenderer) plain(s *schema.Schema, v cty.Value, prefix string, inde
 	}
 	for _, a := range s.Attributes {
 		if e := attribute(v, a.Name); !isNull(e) {
-			path, text := joinPath(prefix, a.Name), "(sensitive value)"
-			if !b.change.hides(path) {
-				text = b.value(e, path, indent, "")
-			}
-			b.line("%s%-*s = %s", pad, width, a.Name, text)
+			b.line("%s%-*s = %s", pad, width, a.Name, b.shown(e, joinPath(prefix, a.Name), indent))
 		}
 	}
 	for _, n := range s.Blocks {

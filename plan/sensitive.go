@@ -122,12 +122,13 @@ func secretTexts(v cty.Value, sensitive []cty.Path) []string {
 			continue // not set
 		}
 		_ = cty.Walk(part, func(_ cty.Path, leaf cty.Value) (bool, error) {
-			if leaf.IsKnown() && !leaf.IsNull() && leaf.Type().IsPrimitiveType() && leaf.Type() != cty.Bool {
-				text := strings.Trim(Format(leaf), `"`)
-				texts = append(texts, text)
-				if plain, err := strconv.Unquote(`"` + text + `"`); err == nil {
-					texts = append(texts, plain)
-				}
+			switch {
+			case !leaf.IsKnown() || leaf.IsNull():
+			case leaf.Type() == cty.String:
+				quoted := strconv.Quote(leaf.AsString())
+				texts = append(texts, leaf.AsString(), quoted[1:len(quoted)-1])
+			case leaf.Type() == cty.Number:
+				texts = append(texts, Format(leaf))
 			}
 			return true, nil
 		})

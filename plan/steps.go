@@ -94,7 +94,7 @@ func (b *stepBuilder) build() {
 		}
 	}
 	for _, c := range b.Changes {
-		if c.applies() {
+		if c.applies() || c.Action == NoOp {
 			b.orderApply(c)
 		}
 		if c.removes() {
@@ -226,7 +226,7 @@ func (b *stepBuilder) orderDependents(c *Change) {
 			b.removeAfter(dep, own, c)
 			continue
 		}
-		if list := b.blocks[a.Resource]; len(list) > 0 {
+		if len(b.blocks[a.Resource]) > 0 && !b.followsOneOf(c, a.Resource) {
 			b.after(b.noneOf(a.Resource), own)
 		}
 	}
@@ -247,6 +247,14 @@ func (b *stepBuilder) removeAfter(dep *Change, own int, c *Change) {
 		return // c is updated after dep is there again
 	}
 	b.after(b.node(Remove, dep), own)
+}
+
+// followsOneOf reports whether c goes along with an instance of the block.
+func (b *stepBuilder) followsOneOf(c *Change, block addr.Resource) bool {
+	return c.follows && slices.ContainsFunc(b.was(c).Within, func(place providers.Place) bool {
+		h := b.vacate[place]
+		return h != nil && h.removes() && h.Address.Resource == block
+	})
 }
 
 func (b *stepBuilder) livesIn(c, dep *Change) bool {

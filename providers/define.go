@@ -233,9 +233,11 @@ func (d *definition[T, I, S, K]) op(o *Operation) (*Op[T, I], error) {
 		out.Prior, out.Intent = prior, prior.Identity
 	}
 	if len(o.Intent) > 0 {
-		if err := json.Unmarshal(o.Intent, &out.Intent); err != nil {
+		var intent I // a new one: what the JSON leaves out must not be the prior identity's
+		if err := json.Unmarshal(o.Intent, &intent); err != nil {
 			return nil, fmt.Errorf("read the intended identity of %s: %w", o.Address, err)
 		}
+		out.Intent = intent
 	}
 	return out, nil
 }

@@ -99,7 +99,7 @@ type Proposal struct {
 	Address addr.Instance
 	Planned cty.Value // may hold unknown values
 	// Vacated lists the places that the same plan frees before, Promised those that it
-	// fills before.
+	// has filled in the end.
 	Vacated, Promised map[Place]bool
 }
 

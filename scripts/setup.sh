@@ -1,7 +1,9 @@
 #!/bin/sh
-# Installs what the tests look at the machine with, if anything of it is missing: the
-# programs that diyform replaces, and those that it is measured against. diyform itself
-# needs none of them.
+# setup.sh [PROGRAM...]
+#
+# Installs what the tests look at the machine with, or the given programs of it, if anything
+# is missing: the programs that diyform replaces, and those that it is measured against.
+# diyform itself needs none of them.
 #
 # Does nothing when all are there. In CI the C compiler for the race detector is one of them.
 set -eu
@@ -20,12 +22,13 @@ PATH=$PATH:/usr/sbin:/sbin
 packages=
 for pair in $wanted; do
 	program=${pair%:*}
+	case " ${*-$program} " in *" $program "*) ;; *) continue ;; esac
 	[ -e "$program" ] || command -v "$program" >/dev/null || packages="$packages ${pair##*:}"
 done
 [ -n "$packages" ] || exit 0
 
 if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
-	echo "The tests need packages that are missing. On Debian or Ubuntu:" >&2
+	echo "Packages are missing that this needs. On Debian or Ubuntu:" >&2
 	echo "  sudo apt-get install$packages" >&2
 	exit 1
 fi

@@ -72,11 +72,11 @@ func runCrashes(t *testing.T, share string) {
 		t.Fatal(err)
 	}
 	lab := newCrashLab(t)
-	for at := 1 + part; at <= lab.count("apply"); at += parts {
+	for at, n := 1+part, lab.count("apply"); at <= n; at += parts {
 		lab.crash("apply", at, "apply", lab.applied)
 		lab.crash("apply", at, "destroy", lab.nothing)
 	}
-	for at := 1 + part; at <= lab.count("destroy"); at += parts {
+	for at, n := 1+part, lab.count("destroy"); at <= n; at += parts {
 		lab.crash("destroy", at, "destroy", lab.nothing)
 		lab.crash("destroy", at, "apply", lab.applied)
 	}
@@ -218,7 +218,7 @@ func (lab *crashLab) look() machine {
 		m[pin+" rules"] = lab.json(pin, "nft", "--json", "list", "ruleset")
 		m[pin+" forward"] = lab.output(pin, "sysctl", "net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding")
 	}
-	m["processes"] = lab.output("", "sh", "-c", "ps -e -o comm= | grep -xE 'diyform|sh|sleep' | sort")
+	m["processes"] = lab.output("", "sh", "-c", "ps -e -o args= | grep -E '^(diyform|/bin/sleep)' | sort")
 	m["mounts"] = lab.output("", "findmnt", "--raw", "--noheadings", "--output", "TARGET,FSTYPE")
 	m["files"] = lab.output("", "sh", "-c", "find /run/diyform /var/lib/diyform -type d -o -type s 2>/dev/null | sort")
 	return m
@@ -257,7 +257,11 @@ func stable(v any) any {
 			delete(v, key)
 		}
 		for key, e := range v {
-			v[key] = stable(e)
+			if strings.HasSuffix(key, "_timer") {
+				delete(v, key)
+			} else {
+				v[key] = stable(e)
+			}
 		}
 	case []any:
 		for i, e := range v {
@@ -269,6 +273,9 @@ func stable(v any) any {
 
 // sorted brings the outer list into an order that does not tell which object was first.
 func sorted(v any) any {
+	if rules, ok := v.(map[string]any); ok {
+		v = rules["nftables"]
+	}
 	list, ok := v.([]any)
 	if !ok {
 		return v

@@ -40,7 +40,11 @@ func newExec(v *view) *cobra.Command {
 			if !cmd.Flags().Changed("tty") {
 				flags.terminal = v.interactive()
 			}
-			return v.exec(cmd.Context(), args[0], args[1:], flags)
+			command := args[1:]
+			if len(command) > 1 && command[0] == "--" {
+				command = command[1:] // pflag takes it away only where flags may still follow
+			}
+			return v.exec(cmd.Context(), args[0], command, flags)
 		},
 	}
 	cmd.Flags().SetInterspersed(false) // what follows the address is the command's

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/zclconf/go-cty/cty"
+
 	"github.com/diyform/diyform/internal/linux/rtnl"
 	"github.com/diyform/diyform/providers"
 	"github.com/diyform/diyform/providers/schema"
@@ -118,9 +120,13 @@ func (v *bridgeAttrs) observe(ns *view, l *rtnl.Link, recorded *bridgeAttrs, t *
 func (bridge) Derive(d *providers.Derivation) {
 	mac := d.Get("mac_address")
 	deriveLink(d, "", providers.ObjectName(d.Address))
-	if !d.Config.GetAttr("uplink").IsNull() && d.Config.GetAttr("mac_address").IsNull() {
-		d.Set("mac_address", mac)
+	if d.Config.GetAttr("uplink").IsNull() || !d.Config.GetAttr("mac_address").IsNull() {
+		return
 	}
+	if !d.Get("uplink.addresses").IsKnown() { // it is not taken over yet
+		mac = cty.UnknownVal(cty.String)
+	}
+	d.Set("mac_address", mac)
 }
 
 func (bridge) Places(v *bridgeAttrs, unknown schema.Unknown) providers.Places {

@@ -66,7 +66,7 @@ func findOrCreateBridge(ctx context.Context, k *session, conn *rtnl.Conn, op *br
 	}
 	v := &op.Planned
 	err := conn.Do(ctx, rtnl.CreateBridge(
-		rtnl.LinkSpec{Name: v.Name, MAC: derivedMAC(k.env, op.Address, ""), MTU: v.MTU}, v.options()))
+		rtnl.LinkSpec{Name: v.Name, MAC: derivedMAC(k.env, op.Address, ""), MTU: v.MTU}, rtnl.BridgeOptions{}))
 	if errors.Is(err, unix.EEXIST) {
 		return nil, foreignLink(v.Namespace, &rtnl.Link{Name: v.Name}, "name", err)
 	}

@@ -21,11 +21,13 @@ type kernel struct {
 	session  providers.Session
 }
 
+var testEnv = providers.Env{Lineage: "0a1b2c3d-0000-4000-8000-000000000000"}
+
 func newKernel(t *testing.T) *kernel {
 	t.Helper()
 	playtest.Require(t)
 	registry := providers.NewRegistry(Provider())
-	sessions, err := registry.Open(providers.Env{Lineage: "0a1b2c3d-0000-4000-8000-000000000000"})
+	sessions, err := registry.Open(testEnv)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,7 +69,12 @@ func at(typ, name string) addr.Instance {
 // plan does what the engine does between configuration and operation.
 func (k *kernel) plan(typ string, config map[string]cty.Value, prior *providers.Object) cty.Value {
 	k.t.Helper()
-	t := k.registry.Type(typ)
+	return k.planAt(at(typ, "x"), config, prior)
+}
+
+func (k *kernel) planAt(a addr.Instance, config map[string]cty.Value, prior *providers.Object) cty.Value {
+	k.t.Helper()
+	t := k.registry.Type(a.Type)
 	settable := hcldec.ImpliedType(t.Schema().Spec())
 	full := map[string]cty.Value{}
 	for name, ty := range settable.AttributeTypes() {
@@ -84,7 +91,7 @@ func (k *kernel) plan(typ string, config map[string]cty.Value, prior *providers.
 	for _, p := range problems {
 		k.t.Fatal(p)
 	}
-	d := &providers.Derivation{Address: at(typ, "x"), Config: c, Planned: t.Schema().Propose(c, before)}
+	d := &providers.Derivation{Address: a, Env: testEnv, Config: c, Planned: t.Schema().Propose(c, before)}
 	t.Derive(d)
 	if err := t.Validate(d.Planned); err != nil {
 		k.t.Fatal(err)

@@ -78,20 +78,34 @@ func linkChange(l *rtnl.Link, w *wanted) (ch rtnl.LinkChange, needed bool) {
 	if l.Master != w.master {
 		ch.Master, needed = &w.master, true
 	}
-	if w.bridge != nil && !sameOptions(&l.Bridge, w.bridge) {
-		ch.Bridge, needed = w.bridge, true
+	if w.bridge != nil {
+		if options := changedOptions(&l.Bridge, w.bridge); options != (rtnl.BridgeOptions{}) {
+			ch.Bridge, needed = &options, true
+		}
 	}
 	return ch, needed
 }
 
-func sameOptions(have, want *rtnl.BridgeOptions) bool {
-	return samePointed(have.STP, want.STP) && samePointed(have.ForwardDelay, want.ForwardDelay) &&
-		samePointed(have.VLANFiltering, want.VLANFiltering)
+// changedOptions gives the options that differ. A kernel without VLAN filtering neither tells
+// nor takes that one.
+func changedOptions(have, want *rtnl.BridgeOptions) rtnl.BridgeOptions {
+	return rtnl.BridgeOptions{
+		STP:           changed(have.STP, want.STP),
+		ForwardDelay:  changed(have.ForwardDelay, want.ForwardDelay),
+		VLANFiltering: changed(have.VLANFiltering, want.VLANFiltering),
+	}
 }
 
-// samePointed reports whether want asks for nothing that have is not.
-func samePointed[T comparable](have, want *T) bool {
-	return want == nil || have != nil && *have == *want
+// changed gives want where it is not what have is; what is not told is zero.
+func changed[T comparable](have, want *T) *T {
+	var zero T
+	if have == nil {
+		have = &zero
+	}
+	if want == nil || *have == *want {
+		return nil
+	}
+	return want
 }
 
 // tolerate gives err, or nil where the requests failed with no other error than the expected

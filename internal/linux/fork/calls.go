@@ -265,6 +265,9 @@ func (p *Program) CloseFD(fd FD) {
 
 // Replace makes a standard descriptor, 0 to 2, another name of an open one.
 func (p *Program) Replace(standard, fd FD) {
+	if standard == fd {
+		return // dup3(2) has EINVAL for that, and it is in place
+	}
 	p.call("replace standard file", unix.SYS_DUP3, uintptr(fd), uintptr(standard), 0)
 }
 

@@ -17,15 +17,20 @@ const rtaNexthopID = 30
 
 // Restore adds a route that Routes gave, with all of its attributes, on another link: its
 // own link's index (from) becomes to wherever it occurs. EEXIST says that it is there.
+//
+// An IPv4 route comes beside the one it was made from. An IPv6 route takes its place: beside
+// it, the kernel would make both into one route with two next hops (fib6_add_rt2node).
 func (r *Route) Restore(from, to int) (*Request, error) {
 	raw, err := restorable(r.Raw, from, to)
 	if err != nil {
 		return nil, fmt.Errorf("rebuild route to %v: %w", r.Destination, err)
 	}
-	// NLM_F_APPEND keeps the order of IPv4 routes that differ in nothing but their next
-	// hop, and lets IPv6 next hops of one route come one by one.
+	var flags uint16 = unix.NLM_F_CREATE | unix.NLM_F_APPEND // keeps the order of routes that differ in next hops only
+	if r.Destination.Addr().Is6() {
+		flags = unix.NLM_F_CREATE | unix.NLM_F_REPLACE
+	}
 	return &Request{
-		typ: unix.RTM_NEWROUTE, flags: unix.NLM_F_CREATE | unix.NLM_F_APPEND, body: raw,
+		typ: unix.RTM_NEWROUTE, flags: flags, body: raw,
 		op: "restore route to", object: r.Destination.String(),
 	}, nil
 }

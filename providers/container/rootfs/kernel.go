@@ -131,6 +131,7 @@ func composeDev(p *fork.Program, root fork.FD) {
 		p.MakeFile(dev, d.name, 0o666)
 		p.Optional(fork.Missing, func() {
 			m := p.Clone("/dev/"+d.name, false)
+			p.SetAttr(m, false, fork.NoSuid|fork.NoExec)
 			place := p.Path(dev, d.name)
 			p.Attach("dev/"+d.name, m, place)
 			p.CloseFD(place)
@@ -155,6 +156,7 @@ func hideFile(p *fork.Program, root fork.FD, path string) {
 	p.Optional(fork.Missing, func() {
 		place := p.Path(root, path)
 		m := p.Clone("/dev/null", false)
+		p.SetAttr(m, false, fork.ReadOnly|fork.NoSuid|fork.NoExec)
 		p.Attach(path, m, place)
 		p.CloseFD(m)
 		p.CloseFD(place)

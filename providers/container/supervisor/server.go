@@ -203,6 +203,7 @@ func (s *server) leave() error {
 				errs = append(errs, ignoreMissing(err))
 			}
 		}
+		_ = os.Remove(filepath.Dir(s.dir)) // of all stacks: it stays as long as it has another
 	}
 	return errors.Join(errs...)
 }

@@ -64,10 +64,14 @@ func command(dir string, log, ready *os.File) (*exec.Cmd, error) {
 	return cmd, nil
 }
 
+// inherited are the environment variables that a supervisor gets. The last three are for
+// tests.
+var inherited = []string{"PATH", "HOME", "XDG_RUNTIME_DIR", "XDG_DATA_HOME", failpointVariable, "GOCOVERDIR", "GORACE"}
+
 // environ gives the supervisor little memory: it holds next to nothing and mostly waits.
 func environ() []string {
 	env := []string{"GOMAXPROCS=1", "GOGC=25"}
-	for _, name := range []string{"PATH", "HOME", "XDG_RUNTIME_DIR", "XDG_DATA_HOME", "DIYFORM_SUPERVISOR_FAILPOINT", "GOCOVERDIR"} {
+	for _, name := range inherited {
 		if value, ok := os.LookupEnv(name); ok {
 			env = append(env, name+"="+value)
 		}

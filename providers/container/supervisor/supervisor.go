@@ -47,6 +47,8 @@ const (
 	socketName = "supervisor.sock"
 	logName    = "supervisor.log"
 
+	failpointVariable = "DIYFORM_SUPERVISOR_FAILPOINT"
+
 	// idle is how long a supervisor without containers waits for its first.
 	idle = 10 * time.Second
 )
@@ -73,7 +75,7 @@ func Main() int {
 }
 
 func run(dir string, ready *os.File) error {
-	if err := failpoint.Arm("DIYFORM_SUPERVISOR_FAILPOINT"); err != nil {
+	if err := failpoint.Arm(failpointVariable); err != nil {
 		return err
 	}
 	signal.Ignore(syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGPIPE)
@@ -107,7 +109,8 @@ func run(dir string, ready *os.File) error {
 func lockStack(dir string) (*os.File, error) {
 	path := filepath.Join(dir, lockName)
 	for {
-		if err := os.MkdirAll(dir, 0o700); err != nil {
+		err := os.MkdirAll(dir, 0o700)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, fmt.Errorf("lock stack: %w", err)
 		}
 		f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)

@@ -1,0 +1,205 @@
+package plan
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/diyform/diyform/providers/schema"
+)
+
+// Format writes a value as it would stand in configuration.
+func Format(v cty.Value) string {
+	b := &blockRenderer{renderer: &renderer{}, change: &Change{Schema: &schema.Schema{}}}
+	return b.nestedValue(v, "", layout{step: 2})
+}
+
+// layout says how the lines of a collection stand.
+type layout struct {
+	indent int    // of its last line
+	step   int    // how much further its elements stand
+	mark   string // the sign before each element, or ""
+}
+
+// inner is the layout of an element.
+func (l layout) inner() layout {
+	l.indent += l.step
+	return l
+}
+
+// lead is what an element's line begins with. A sign stands within the step.
+func (l layout) lead() string {
+	if l.mark == "" {
+		return strings.Repeat(" ", l.indent+l.step)
+	}
+	return strings.Repeat(" ", l.indent+l.step-2) + l.mark
+}
+
+// shown writes a value unless it is hidden.
+func (b *blockRenderer) shown(v cty.Value, path string, indent int) string {
+	if b.change.hides(path) {
+		return hidden
+	}
+	return b.value(v, path, indent, "")
+}
+
+// value writes a value in a plan. indent is that of the last line of a collection; mark goes
+// before each line of one.
+func (b *blockRenderer) value(v cty.Value, path string, indent int, mark string) string {
+	return b.nestedValue(v, path, layout{indent: indent, step: 4, mark: mark})
+}
+
+func (b *blockRenderer) nestedValue(v cty.Value, path string, at layout) string {
+	switch {
+	case !v.IsKnown():
+		return "(known after apply)"
+	case v.IsNull():
+		return "null"
+	case v.Type() == cty.String:
+		return strconv.Quote(v.AsString())
+	case v.Type() == cty.Number:
+		return v.AsBigFloat().Text('f', -1)
+	case v.Type() == cty.Bool:
+		return strconv.FormatBool(v.True())
+	case isKeyed(v):
+		return b.keyed(v, path, at)
+	}
+	return b.list(v, path, at)
+}
+
+func (b *blockRenderer) list(v cty.Value, path string, at layout) string {
+	if v.LengthInt() == 0 {
+		return "[]"
+	}
+	var out strings.Builder
+	out.WriteString("[\n")
+	for it := v.ElementIterator(); it.Next(); {
+		_, e := it.Element()
+		fmt.Fprintf(&out, "%s%s,\n", at.lead(), b.nestedValue(e, path, at.inner()))
+	}
+	return out.String() + strings.Repeat(" ", at.indent) + "]"
+}
+
+func (b *blockRenderer) keyed(v cty.Value, path string, at layout) string {
+	if v.LengthInt() == 0 {
+		return "{}"
+	}
+	m := v.AsValueMap()
+	keys := slices.Sorted(maps.Keys(m))
+	width := keyWidth(keys)
+	var out strings.Builder
+	out.WriteString("{\n")
+	for _, k := range keys {
+		text, sub := hidden, joinPath(path, k)
+		if !b.change.hides(sub) {
+			text = b.nestedValue(m[k], sub, at.inner())
+		}
+		fmt.Fprintf(&out, "%s%-*s = %s\n", at.lead(), width, strconv.Quote(k), text)
+	}
+	return out.String() + strings.Repeat(" ", at.indent) + "}"
+}
+
+func keyWidth(keys []string) int {
+	width := 0
+	for _, k := range keys {
+		width = max(width, len(strconv.Quote(k)))
+	}
+	return width
+}
+
+func isSequence(v cty.Value) bool {
+	return v.IsKnown() && !v.IsNull() && (v.Type().IsListType() || v.Type().IsSetType() || v.Type().IsTupleType())
+}
+
+func isKeyed(v cty.Value) bool {
+	return v.IsKnown() && !v.IsNull() && (v.Type().IsMapType() || v.Type().IsObjectType())
+}
+
+// sequence writes the elements that went and came between two lists, in order.
+func (b *blockRenderer) sequence(x, y cty.Value, indent int) string {
+	at := layout{indent: indent, step: 4}
+	left := map[string]int{}
+	text := func(e cty.Value) string { return b.nestedValue(e, "", at.inner()) }
+	for _, e := range y.AsValueSlice() {
+		left[text(e)]++
+	}
+	var out strings.Builder
+	line := func(mark, text string) {
+		at.mark = mark
+		fmt.Fprintf(&out, "%s%s,\n", at.lead(), text)
+	}
+	for _, e := range x.AsValueSlice() {
+		if t := text(e); left[t] > 0 {
+			left[t]--
+			line("", t)
+		} else {
+			line(b.symbol(Delete)+" ", t)
+		}
+	}
+	for _, e := range y.AsValueSlice() {
+		if t := text(e); left[t] > 0 {
+			left[t]--
+			line(b.symbol(Create)+" ", t)
+		}
+	}
+	return "[\n" + out.String() + strings.Repeat(" ", indent) + "]"
+}
+
+// mapping writes the elements that differ between two maps.
+func (b *blockRenderer) mapping(x, y cty.Value, path string, indent int) string {
+	before, after := x.AsValueMap(), y.AsValueMap()
+	all := maps.Clone(after)
+	if all == nil {
+		all = map[string]cty.Value{}
+	}
+	maps.Copy(all, before)
+	keys := slices.Sorted(maps.Keys(all))
+	width := keyWidth(keys)
+	unchanged := 0
+	var out strings.Builder
+	for _, k := range keys {
+		old, now := element(before, k), element(after, k)
+		if now.IsWhollyKnown() && now.RawEquals(old) {
+			unchanged++
+			continue
+		}
+		action := elementAction(old, now)
+		at := layout{indent: indent, step: 4, mark: b.symbol(action) + " "}
+		text := hidden
+		if sub := joinPath(path, k); !b.change.hides(sub) {
+			text = b.change2(action, old, now, sub, at.inner())
+		}
+		fmt.Fprintf(&out, "%s%-*s = %s\n", at.lead(), width, strconv.Quote(k), text)
+	}
+	if unchanged > 0 {
+		fmt.Fprintf(&out, "%s%s\n", strings.Repeat(" ", indent+4), b.unchanged(unchanged, "element"))
+	}
+	return "{\n" + out.String() + strings.Repeat(" ", indent) + "}"
+}
+
+// change2 writes what becomes of one value.
+func (b *blockRenderer) change2(action Action, x, y cty.Value, path string, at layout) string {
+	switch action {
+	case Create:
+		return b.nestedValue(y, path, at)
+	case Delete:
+		return b.nestedValue(x, path, at) + " -> null"
+	}
+	at.mark = ""
+	return b.nestedValue(x, path, at) + " -> " + b.nestedValue(y, path, at)
+}
+
+func element(m map[string]cty.Value, key string) cty.Value {
+	if v, ok := m[key]; ok {
+		return v
+	}
+	return cty.NullVal(cty.DynamicPseudoType)
+}
+
+func (b *blockRenderer) unchanged(n int, word string) string {
+	return b.Faint(fmt.Sprintf("# (%d unchanged %s hidden)", n, plural(n, word)))
+}
