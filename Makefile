@@ -10,6 +10,8 @@ TEST      ?= ./...
 TESTFLAGS ?=
 
 export CGO_ENABLED = 0
+# Where ip and nft are; an ordinary user on Debian does not look there.
+export PATH := $(PATH):/usr/sbin:/sbin
 
 .PHONY: build demo test lint bench docs fmt setup clean
 
@@ -31,7 +33,7 @@ lint: ## formatting, vet, staticcheck, and the architecture's rules
 	go test ./internal/arch
 
 bench: build build/playhost setup ## 1,000 hosts, against plain netlink and ip
-	go build -o build/bench ./internal/bench
+	go build -buildvcs=false -o build/ ./internal/bench ./internal/bench/floor
 	PATH="$(CURDIR)/build:$$PATH" build/playhost -- build/bench
 
 docs: ## docs/resources.md from the resource types' declarations

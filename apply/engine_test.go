@@ -52,7 +52,12 @@ func runScript(t *testing.T, path string) {
 	}
 	s := &script{lab: newLab(t)}
 	out := &txtar.Archive{Comment: archive.Comment}
+	ran := map[string]bool{}
 	for _, step := range steps(archive) {
+		if ran[step.name] {
+			t.Fatalf("the files of step %s do not stand together", step.name)
+		}
+		ran[step.name] = true
 		s.begin(step)
 		for _, f := range step.files {
 			if !isResult(f.Name) {

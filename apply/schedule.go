@@ -151,17 +151,17 @@ func (r *run) take() (groupKey, []int) {
 // enqueue makes a step whose dependencies are done ready. Steps without work of their own
 // are done at once, and so on for what waited for them. The lock is held.
 func (r *run) enqueue(first int) {
-	for stack := []int{first}; len(stack) > 0; {
-		i := stack[len(stack)-1]
-		stack = stack[:len(stack)-1]
+	for queue := []int{first}; len(queue) > 0; {
+		i := queue[0]
+		queue = queue[1:]
 		step := r.graph.Node(i)
 		if cause, blocked := r.cause[i]; blocked {
 			r.skip(i, step, cause)
-			stack = r.release(i, stack)
+			queue = r.release(i, queue)
 			continue
 		}
 		if !hasWork(step) {
-			stack = r.release(i, stack)
+			queue = r.release(i, queue)
 			continue
 		}
 		r.push(i, step)

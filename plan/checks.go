@@ -9,7 +9,9 @@ import (
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/diyform/diyform/config"
+	"github.com/diyform/diyform/internal/addr"
 	"github.com/diyform/diyform/internal/diag"
+	"github.com/diyform/diyform/internal/marks"
 )
 
 // CheckResult is what came of a check block.
@@ -71,17 +73,23 @@ func (p *Plan) readCheckData(ctx context.Context, r *config.Resource) (cty.Value
 	if diags.HasErrors() {
 		return cty.DynamicVal, diags
 	}
-	plain, _ := args.UnmarkDeep()
+	plain, sensitive := unmark(s, args)
 	if !plain.IsWhollyKnown() {
 		return cty.DynamicVal, hcl.Diagnostics{diag.Error(&r.DeclRange, "Check cannot be made",
 			"Its data depends on a resource that was not created.")}
 	}
+	c := &Change{Address: r.Addr.Instance(addr.Key{}), Schema: s, Config: plain, Sensitive: sensitive}
 	query, diags := dataQuery(s, r, plain)
 	if diags.HasErrors() {
-		return cty.DynamicVal, diags
+		return cty.DynamicVal, c.censor(diags)
 	}
 	v, err := p.Input.Sessions.OfDataType(r.Addr.Type).Data(ctx, r.Addr.Type, query)
-	return v, placeError(r.Body, s, &r.DeclRange, err)
+	if err != nil {
+		return cty.DynamicVal, c.censor(placeError(r.Body, s, &r.DeclRange, failures[Read], err))
+	}
+	c.After = v
+	c.hideBySchema()
+	return mark(v, c.Sensitive), nil
 }
 
 func (p *Plan) assert(k *config.Check, data cty.Value, a config.Condition) hcl.Diagnostics {
@@ -104,10 +112,18 @@ func (p *Plan) assert(k *config.Check, data cty.Value, a config.Condition) hcl.D
 	if diags.HasErrors() {
 		return diags
 	}
-	message, _ = message.UnmarkDeep()
-	text := "The condition is false."
-	if message.IsKnown() && !message.IsNull() && message.Type() == cty.String {
-		text = message.AsString()
+	return hcl.Diagnostics{diag.Error(&at, "Check failed", fmt.Sprintf("%s\n\nThis is the check %q.", messageText(message), k.Name))}
+}
+
+// messageText is what an error_message says.
+func messageText(v cty.Value) string {
+	plain, found := v.UnmarkDeep()
+	_, secret := found[marks.Sensitive]
+	switch {
+	case secret:
+		return "The error message holds a sensitive value, so it is not shown."
+	case plain.IsKnown() && !plain.IsNull() && plain.Type() == cty.String:
+		return plain.AsString()
 	}
-	return hcl.Diagnostics{diag.Error(&at, "Check failed", fmt.Sprintf("%s\n\nThis is the check %q.", text, k.Name))}
+	return "The condition is false."
 }

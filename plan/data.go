@@ -49,7 +49,7 @@ func (d *decision) readData(ctx context.Context, b *block, a addr.Instance, quer
 	}
 	v, err := d.Input.Sessions.OfDataType(a.Type).Data(ctx, a.Type, query)
 	if err != nil {
-		return query, placeError(b.cfg.Body, b.schema, &b.cfg.DeclRange, err)
+		return query, placeError(b.cfg.Body, b.schema, &b.cfg.DeclRange, failures[Read], err)
 	}
 	d.data[key] = v
 	return v, nil

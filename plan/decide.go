@@ -61,9 +61,6 @@ func (d *decision) run(order []addr.Resource) hcl.Diagnostics {
 	for _, a := range order {
 		b := e.blocks[a]
 		diags = append(diags, e.expand(b)...)
-		if diags.HasErrors() {
-			return diags
-		}
 		for _, k := range b.expansion.keys {
 			c, more := d.instance(b, a.Instance(k))
 			diags = append(diags, more...)
@@ -144,7 +141,7 @@ func (d *decision) choose(c *Change, rec *Recorded) {
 	case slices.ContainsFunc(c.Differences, func(d schema.Change) bool { return d.Replace }):
 		c.Action = Replace
 	case rec.Object.Unfinished:
-		c.Action, c.Reason = Update, "an interrupted run left it unfinished"
+		c.Action, c.Reason = Update, "an earlier run left it unfinished"
 	case len(c.Differences) > 0:
 		c.Action = Update
 	case forced:
@@ -169,7 +166,7 @@ func (e *Evaluator) propose(a addr.Instance, env providers.Env, config, prior ct
 	planned, problems := b.schema.Canonical(derivation.Planned)
 	diags = append(diags, placeProblems(b.cfg.Body, b.schema, &b.cfg.DeclRange, problems)...)
 	if !diags.HasErrors() {
-		diags = append(diags, placeError(b.cfg.Body, b.schema, &b.cfg.DeclRange, t.Validate(planned))...)
+		diags = append(diags, placeError(b.cfg.Body, b.schema, &b.cfg.DeclRange, failures[Create], t.Validate(planned))...)
 	}
 	return planned, diags
 }
@@ -222,22 +219,23 @@ func (p *Plan) checkConflicts() hcl.Diagnostics {
 			continue
 		}
 		for _, place := range p.wanted(c).Holds {
-			other := holders[place]
-			if other == nil {
-				holders[place] = c
+			if other := holders[place]; other != nil {
+				diags = append(diags, c.censor(hcl.Diagnostics{conflict(c, other, place)})...)
 				continue
 			}
-			if other == c {
-				diags = append(diags, diag.Error(c.Range, "One name for two objects",
-					fmt.Sprintf("%s would make %s twice.", c.Address, place)))
-				continue
-			}
-			diags = append(diags, diag.Error(c.Range, "Two resources for one object",
-				fmt.Sprintf("%s and %s (at %s:%d) would both be the %s. Give one of them another name, or remove it.",
-					c.Address, other.Address, other.Range.Filename, other.Range.Start.Line, place)))
+			holders[place] = c
 		}
 	}
 	return diags
+}
+
+func conflict(c, other *Change, place providers.Place) *hcl.Diagnostic {
+	if other == c {
+		return diag.Error(c.Range, "One name for two objects", fmt.Sprintf("%s would make %s twice.", c.Address, place))
+	}
+	return diag.Error(c.Range, "Two resources for one object",
+		fmt.Sprintf("%s and %s (at %s:%d) would both be the %s. Give one of them another name, or remove it.",
+			c.Address, other.Address, other.Range.Filename, other.Range.Start.Line, place))
 }
 
 // was gives the places of what is there, wanted those of what shall be there.

@@ -30,8 +30,9 @@ type Evaluator struct {
 	paths     cty.Value
 	functions map[string]function.Function
 
-	blocks map[addr.Resource]*block
-	locals map[string]localValue // evaluated so far
+	blocks   map[addr.Resource]*block
+	locals   map[string]localValue // evaluated so far
+	applying bool
 }
 
 type localValue struct {
@@ -41,9 +42,10 @@ type localValue struct {
 
 // block is a resource or data block with what is known of its instances.
 type block struct {
-	cfg    *config.Resource
-	schema *schema.Schema
-	refs   []config.Reference
+	cfg        *config.Resource
+	schema     *schema.Schema
+	refs       []config.Reference // of the arguments and depends_on
+	repetition []config.Reference // of count or for_each
 
 	expansion expansion
 	values    map[addr.Key]cty.Value // of the instances, with marks
@@ -81,6 +83,7 @@ func NewEvaluator(cfg *config.Config, variables map[string]cty.Value, registry *
 func (e *Evaluator) newBlock(r *config.Resource) *block {
 	b := &block{cfg: r, schema: e.schemaOf(r.Addr), values: map[addr.Key]cty.Value{}}
 	b.refs = append(config.BodyReferences(r.Body, b.schema.Spec()), r.DependsOn...)
+	b.repetition = append(config.References(r.Count), config.References(r.ForEach)...)
 	return b
 }
 
@@ -94,6 +97,7 @@ func (e *Evaluator) schemaOf(a addr.Resource) *schema.Schema {
 // Begin readies the evaluator for apply: instance values are about to change, so what was
 // evaluated from them is dropped, and functions like timestamp give their real values.
 func (e *Evaluator) Begin() {
+	e.applying = true
 	e.functions = config.Functions(e.cfg.Dir)
 	clear(e.locals)
 	for _, b := range e.blocks {
@@ -158,7 +162,10 @@ func (e *Evaluator) instanceContext(b *block, key addr.Key) (*hcl.EvalContext, h
 		}
 		b.base = base
 	}
-	repetition := b.expansion.repetition(key)
+	repetition, diags := e.repetition(b, key)
+	if diags.HasErrors() {
+		return nil, diags
+	}
 	resources := resourceReferences(b.refs)
 	if len(resources) == 0 && len(repetition) == 0 {
 		return b.base, nil
@@ -228,7 +235,8 @@ func (e *Evaluator) addResources(ctx *hcl.EvalContext, refs []config.Reference) 
 			sel = &selection{keys: map[addr.Key]bool{}}
 			selected[ref.Subject.Resource] = sel
 		}
-		if key, ok := e.exactKey(ctx, ref); ok {
+		// A key that no instance has makes an error, which tells more about the whole.
+		if key, ok := e.exactKey(ctx, ref); ok && e.blocks[ref.Subject.Resource].expansion.has(key) {
 			sel.keys[key] = true
 		} else {
 			sel.whole = true
@@ -343,9 +351,7 @@ func (b *block) partValue(keys map[addr.Key]bool) cty.Value {
 		}
 	}
 	for k := range keys {
-		if _, ok := b.values[k]; ok || b.expansion.has(k) {
-			m[keyString(k)] = b.value(k)
-		}
+		m[keyString(k)] = b.value(k)
 	}
 	return cty.ObjectVal(m)
 }

@@ -20,6 +20,7 @@ type expansion struct {
 	kind   expansionKind
 	keys   []addr.Key // sorted
 	each   map[addr.Key]cty.Value
+	late   bool // parts of each are known only after apply
 	exists map[addr.Key]bool
 }
 
@@ -91,6 +92,9 @@ func (e *Evaluator) expand(b *block) hcl.Diagnostics {
 		diags = e.expandForEach(b)
 	default:
 		b.expansion = expansion{kind: single, keys: []addr.Key{{}}}
+	}
+	if diags.HasErrors() {
+		b.expansion = expansion{} // so that what refers to it is unknown, and not wrong too
 	}
 	b.expansion.exists = make(map[addr.Key]bool, len(b.expansion.keys))
 	for _, k := range b.expansion.keys {
@@ -169,8 +173,26 @@ func (e *Evaluator) expandForEach(b *block) hcl.Diagnostics {
 		b.expansion.keys = append(b.expansion.keys, key)
 		b.expansion.each[key] = elem
 	}
+	b.expansion.late = !v.IsWhollyKnown()
 	slices.SortFunc(b.expansion.keys, addr.Key.Compare)
 	return diags
+}
+
+// repetition gives the each or count object of an instance. While applying, each.value may
+// be known by more than the plan knew.
+func (e *Evaluator) repetition(b *block, key addr.Key) (map[string]cty.Value, hcl.Diagnostics) {
+	if e.applying && b.expansion.late {
+		v, diags := e.Value(b.cfg.ForEach)
+		if diags.HasErrors() {
+			return nil, diags
+		}
+		for it := v.ElementIterator(); it.Next(); {
+			k, elem := it.Element()
+			b.expansion.each[addr.StringKey(k.AsString())] = elem
+		}
+		b.expansion.late = false
+	}
+	return b.expansion.repetition(key), nil
 }
 
 // dependencies lists what an instance depends on: instances where the reference tells which,
@@ -182,7 +204,7 @@ func (e *Evaluator) dependencies(b *block, key addr.Key) []Dependency {
 	}
 	seen := map[Dependency]bool{}
 	var out []Dependency
-	for _, d := range e.expandReferences(ctx, b.refs, nil) {
+	for _, d := range e.expandReferences(ctx, slices.Concat(b.refs, b.repetition), nil) {
 		if !seen[d] && d.Block != b.cfg.Addr {
 			seen[d] = true
 			out = append(out, d)

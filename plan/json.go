@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/zclconf/go-cty/cty"
@@ -120,10 +121,14 @@ func (c *Change) json() (JSONChange, error) {
 	if err != nil {
 		return j, fmt.Errorf("%s: %w", c.Address, err)
 	}
-	if v.BeforeSensitive, err = c.sensitiveTree(c.Before); err != nil {
+	before := c.SensitiveBefore
+	if c.Action == Delete {
+		before = slices.Concat(before, c.Sensitive)
+	}
+	if v.BeforeSensitive, err = c.sensitiveJSON(c.Before, before); err != nil {
 		return j, err
 	}
-	if v.AfterSensitive, err = c.sensitiveTree(c.After); err != nil {
+	if v.AfterSensitive, err = c.sensitiveJSON(c.After, c.Sensitive); err != nil {
 		return j, err
 	}
 	if c.Action == Replace {
@@ -144,8 +149,7 @@ func (c *Change) json() (JSONChange, error) {
 func jsonPath(path string) []any {
 	var out []any
 	for part := range strings.SplitSeq(path, ".") {
-		var n int
-		if _, err := fmt.Sscan(part, &n); err == nil {
+		if n, err := strconv.Atoi(part); err == nil {
 			out = append(out, n)
 		} else {
 			out = append(out, part)
@@ -154,29 +158,38 @@ func jsonPath(path string) []any {
 	return out
 }
 
-// sensitiveTree is an object with true at each sensitive path of v, which is Before or After.
-func (c *Change) sensitiveTree(v cty.Value) (json.RawMessage, error) {
+// sensitiveJSON is true where a part of v is sensitive, and an object or array of such else.
+func (c *Change) sensitiveJSON(v cty.Value, paths []cty.Path) (json.RawMessage, error) {
 	if v.IsNull() {
 		return json.RawMessage("false"), nil
 	}
-	paths := slices.Concat(c.Sensitive, c.SensitiveBefore, c.Schema.Sensitive(v))
-	tree := map[string]any{}
-	for _, p := range paths {
-		at, parts := tree, strings.Split(formatPath(p), ".")
-		for i, part := range parts {
-			if i == len(parts)-1 {
-				at[part] = true
-				break
-			}
-			next, ok := at[part].(map[string]any)
-			if !ok {
-				next = map[string]any{}
-				at[part] = next
-			}
-			at = next
-		}
+	hidden := map[string]bool{}
+	for _, p := range slices.Concat(paths, c.Schema.Sensitive(v)) {
+		hidden[formatPath(p)] = true
 	}
-	return json.Marshal(tree)
+	return json.Marshal(sensitiveTree(v, "", hidden))
+}
+
+func sensitiveTree(v cty.Value, path string, hidden map[string]bool) any {
+	switch {
+	case hidden[path]:
+		return true
+	case !v.IsKnown() || v.IsNull() || v.Type().IsPrimitiveType():
+		return false
+	case v.Type().IsObjectType() || v.Type().IsMapType():
+		m := map[string]any{}
+		for k, e := range v.AsValueMap() {
+			if t := sensitiveTree(e, joinPath(path, k), hidden); t != false {
+				m[k] = t
+			}
+		}
+		return m
+	}
+	list := []any{}
+	for i, e := range v.AsValueSlice() {
+		list = append(list, sensitiveTree(e, indexPath(path, i), hidden))
+	}
+	return list
 }
 
 func values(action Action, before, after cty.Value, sensitive bool) (JSONValues, error) {

@@ -21,7 +21,7 @@ type OutputChange struct {
 	Action    Action    // NoOp, Create, Update or Delete
 	Before    cty.Value // null when there was none
 	After     cty.Value // null when it goes
-	Sensitive bool
+	Sensitive bool // now or before
 }
 
 func compareOutputs(a, b *OutputChange) int { return strings.Compare(a.Name, b.Name) }
@@ -40,7 +40,7 @@ func (p *Plan) planOutputs() hcl.Diagnostics {
 				diags = append(diags, diag.Error(nil, "The state cannot be read", diag.Sentence(err.Error())))
 				continue
 			}
-			o.Before, o.Action = before, Update
+			o.Before, o.Action, o.Sensitive = before, Update, sensitive || old.Sensitive
 			if v.IsWhollyKnown() && v.RawEquals(before) && old.Sensitive == sensitive {
 				o.Action = NoOp
 			}

@@ -24,6 +24,7 @@ import (
 
 	"github.com/diyform/diyform/config"
 	"github.com/diyform/diyform/internal/addr"
+	"github.com/diyform/diyform/internal/dag"
 	"github.com/diyform/diyform/internal/diag"
 	"github.com/diyform/diyform/providers"
 	"github.com/diyform/diyform/providers/schema"
@@ -61,6 +62,7 @@ type Plan struct {
 
 	byAddress map[addr.Instance]*Change
 	recorded  map[addr.Instance]*Recorded
+	steps     *dag.Graph[Step] // once they are ordered
 }
 
 // Action is what a plan does with an instance.
@@ -178,7 +180,8 @@ func (p *Plan) make(ctx context.Context) hcl.Diagnostics {
 	}
 	if p.Input.Mode == Destroy {
 		p.planDestroy()
-		return diags
+		_, more := p.Steps()
+		return append(diags, more...)
 	}
 	diags = append(diags, Validate(p.Input.Config, p.Input.Registry)...)
 	if diags.HasErrors() {
@@ -193,8 +196,15 @@ func (p *Plan) make(ctx context.Context) hcl.Diagnostics {
 	if diags.HasErrors() {
 		return diags
 	}
+	diags = append(diags, p.checkNeeds()...)
+	if diags.HasErrors() {
+		return diags
+	}
 	diags = append(diags, p.checkCreations(ctx)...)
 	diags = append(diags, p.planOutputs()...)
+	if _, more := p.Steps(); more.HasErrors() {
+		diags = append(diags, more...)
+	}
 	if !diags.HasErrors() && !p.HasChanges() {
 		diags = append(diags, p.RunChecks(ctx)...)
 	}

@@ -23,7 +23,7 @@ func (p *Plan) refresh(ctx context.Context) hcl.Diagnostics {
 	for _, r := range p.Input.State.Sorted() {
 		object, _, err := DecodeRecord(p.Input.Registry, r)
 		if err != nil {
-			diags = append(diags, diag.Error(nil, "The state cannot be read", diag.Sentence(err.Error())))
+			diags = append(diags, diag.FromError(err, "The state cannot be read", nil)...)
 			continue
 		}
 		rec := &Recorded{Object: object, Record: r}
@@ -49,7 +49,10 @@ func (p *Plan) refresh(ctx context.Context) hcl.Diagnostics {
 func DecodeRecord(registry *providers.Registry, r *state.Resource) (*providers.Object, providers.Type, error) {
 	t := registry.Type(r.Address.Type)
 	if t == nil {
-		return nil, nil, fmt.Errorf("the state records %s, whose type this version of diyform does not know", r.Address)
+		return nil, nil, &diag.Problem{
+			Summary: "Unknown resource type in the state",
+			Detail:  fmt.Sprintf("The state records %s, and this version of diyform knows no such type. Use the version that wrote it.", r.Address),
+		}
 	}
 	o, err := decodeRecord(r, t.Schema().ImpliedType())
 	return o, t, err

@@ -3,7 +3,6 @@ package plan
 import (
 	"fmt"
 	"io"
-	"strconv"
 	"strings"
 
 	"github.com/zclconf/go-cty/cty"
@@ -53,7 +52,11 @@ func (p *Plan) Render(w io.Writer, palette Palette) {
 	r := &renderer{w: w, Palette: palette}
 	r.drift(p)
 	if !p.HasChanges() {
-		r.line("%s", r.Bold(r.Green("No changes.")+r.Bold(" The kernel is as the configuration wants it.")))
+		text := " The kernel is as the configuration wants it."
+		if p.Input.Mode == Destroy {
+			text = " Nothing is left to destroy."
+		}
+		r.line("%s", r.Bold(r.Green("No changes.")+r.Bold(text)))
 		return
 	}
 	lead := ""
@@ -155,7 +158,7 @@ type blockRenderer struct {
 // block writes the arguments and nested blocks that differ.
 func (b *blockRenderer) block(s *schema.Schema, before, after cty.Value, prefix string, indent int) {
 	width := b.width(s, before, after, prefix)
-	hidden := 0
+	unchanged := 0
 	for _, a := range s.Attributes {
 		x, y := attribute(before, a.Name), attribute(after, a.Name)
 		switch {
@@ -165,13 +168,13 @@ func (b *blockRenderer) block(s *schema.Schema, before, after cty.Value, prefix 
 				b.line("%s%-*s = %s", strings.Repeat(" ", indent+2), width, a.Name, b.shown(y, joinPath(prefix, a.Name), indent+2))
 				continue
 			}
-			hidden++
+			unchanged++
 		default:
 			b.attribute(a, x, y, joinPath(prefix, a.Name), indent, width)
 		}
 	}
-	if hidden > 0 {
-		b.line("%s%s", strings.Repeat(" ", indent+2), b.Faint(fmt.Sprintf("# (%d unchanged %s hidden)", hidden, plural(hidden, "attribute"))))
+	if unchanged > 0 {
+		b.line("%s%s", strings.Repeat(" ", indent+2), b.unchanged(unchanged, "attribute"))
 	}
 	for _, nested := range s.Blocks {
 		b.nested(nested, attribute(before, nested.Name), attribute(after, nested.Name), joinPath(prefix, nested.Name), indent)
@@ -191,25 +194,12 @@ func (b *blockRenderer) width(s *schema.Schema, before, after cty.Value, prefix 
 }
 
 func (b *blockRenderer) attribute(a *schema.Attribute, x, y cty.Value, path string, indent, width int) {
-	action, suffix := elementAction(x, y), ""
+	suffix := ""
 	if b.change.Action == Replace && a.Replace && !a.Equal(x, y) && !isNull(b.change.Before) {
 		suffix = b.Red(" # forces replacement")
 	}
-	lead := strings.Repeat(" ", indent) + b.symbol(action) + " " + fmt.Sprintf("%-*s", width, a.Name) + " = "
-	switch {
-	case b.change.hides(path):
-		b.line("%s%s%s", lead, hidden, suffix)
-	case action == Create:
-		b.line("%s%s%s", lead, b.value(y, path, indent+2, b.symbol(Create)+" "), suffix)
-	case action == Delete:
-		b.line("%s%s -> null%s", lead, b.value(x, path, indent+2, b.symbol(Delete)+" "), suffix)
-	case isSequence(x) && isSequence(y):
-		b.line("%s%s%s", lead, b.sequence(x, y, indent+2), suffix)
-	case isKeyed(x) && isKeyed(y):
-		b.line("%s%s%s", lead, b.mapping(x, y, path, indent+2), suffix)
-	default:
-		b.line("%s%s -> %s%s", lead, b.value(x, path, indent+2, ""), b.value(y, path, indent+2, ""), suffix)
-	}
+	lead := strings.Repeat(" ", indent) + b.symbol(elementAction(x, y)) + " " + fmt.Sprintf("%-*s", width, a.Name) + " = "
+	b.line("%s%s%s", lead, b.became(x, y, path, indent+2), suffix)
 }
 
 // elementAction tells what becomes of one value.
@@ -276,16 +266,9 @@ func (r *renderer) outputs(list []*OutputChange, lead string) {
 		if o.Action == NoOp {
 			continue
 		}
-		var text string
-		switch {
-		case o.Sensitive:
-			text = hidden
-		case o.Action == Create:
-			text = b.value(o.After, "", 6, "")
-		case o.Action == Delete:
-			text = b.value(o.Before, "", 6, "") + " -> null"
-		default:
-			text = b.value(o.Before, "", 6, "") + " -> " + b.value(o.After, "", 6, "")
+		text := hidden
+		if !o.Sensitive {
+			text = b.became(o.Before, o.After, "", 4)
 		}
 		lines = append(lines, fmt.Sprintf("  %s %-*s = %s", r.symbol(o.Action), width, o.Name, text))
 	}

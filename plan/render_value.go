@@ -94,8 +94,8 @@ func (b *blockRenderer) keyed(v cty.Value, path string, at layout) string {
 	var out strings.Builder
 	out.WriteString("{\n")
 	for _, k := range keys {
-		text, sub := hidden, joinPath(path, k)
-		if !b.change.hides(sub) {
+		text := hidden
+		if sub := joinPath(path, k); !b.change.hides(sub) {
 			text = b.nestedValue(m[k], sub, at.inner())
 		}
 		fmt.Fprintf(&out, "%s%-*s = %s\n", at.lead(), width, strconv.Quote(k), text)
@@ -117,6 +117,25 @@ func isSequence(v cty.Value) bool {
 
 func isKeyed(v cty.Value) bool {
 	return v.IsKnown() && !v.IsNull() && (v.Type().IsMapType() || v.Type().IsObjectType())
+}
+
+// became writes what becomes of one value: x before, y after, null where there is none.
+func (b *blockRenderer) became(x, y cty.Value, path string, indent int) string {
+	switch action := elementAction(x, y); {
+	case b.change.hides(path) && action == Delete:
+		return hidden + " -> null"
+	case b.change.hides(path):
+		return hidden
+	case action == Create:
+		return b.value(y, path, indent, b.symbol(Create)+" ")
+	case action == Delete:
+		return b.value(x, path, indent, b.symbol(Delete)+" ") + " -> null"
+	case isSequence(x) && isSequence(y):
+		return b.sequence(x, y, indent)
+	case isKeyed(x) && isKeyed(y):
+		return b.mapping(x, y, path, indent)
+	}
+	return b.value(x, path, indent, "") + " -> " + b.value(y, path, indent, "")
 }
 
 // sequence writes the elements that went and came between two lists, in order.
@@ -167,30 +186,14 @@ func (b *blockRenderer) mapping(x, y cty.Value, path string, indent int) string 
 			unchanged++
 			continue
 		}
-		action := elementAction(old, now)
-		at := layout{indent: indent, step: 4, mark: b.symbol(action) + " "}
-		text := hidden
-		if sub := joinPath(path, k); !b.change.hides(sub) {
-			text = b.change2(action, old, now, sub, at.inner())
-		}
+		at := layout{indent: indent, step: 4, mark: b.symbol(elementAction(old, now)) + " "}
+		text := b.became(old, now, joinPath(path, k), indent+4)
 		fmt.Fprintf(&out, "%s%-*s = %s\n", at.lead(), width, strconv.Quote(k), text)
 	}
 	if unchanged > 0 {
 		fmt.Fprintf(&out, "%s%s\n", strings.Repeat(" ", indent+4), b.unchanged(unchanged, "element"))
 	}
 	return "{\n" + out.String() + strings.Repeat(" ", indent) + "}"
-}
-
-// change2 writes what becomes of one value.
-func (b *blockRenderer) change2(action Action, x, y cty.Value, path string, at layout) string {
-	switch action {
-	case Create:
-		return b.nestedValue(y, path, at)
-	case Delete:
-		return b.nestedValue(x, path, at) + " -> null"
-	}
-	at.mark = ""
-	return b.nestedValue(x, path, at) + " -> " + b.nestedValue(y, path, at)
 }
 
 func element(m map[string]cty.Value, key string) cty.Value {

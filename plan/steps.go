@@ -55,6 +55,9 @@ func (s Step) String() string {
 //
 // The last, and then going along, are wishes: they give way where they would make a circle.
 func (p *Plan) Steps() (*dag.Graph[Step], hcl.Diagnostics) {
+	if p.steps != nil {
+		return p.steps, nil
+	}
 	for _, wishes := range []struct{ detach, follow bool }{{true, true}, {false, true}, {false, false}} {
 		b := &stepBuilder{Plan: p, detach: wishes.detach}
 		if !wishes.follow {
@@ -64,7 +67,8 @@ func (p *Plan) Steps() (*dag.Graph[Step], hcl.Diagnostics) {
 		}
 		b.build()
 		if _, ok := b.g.Order(); ok {
-			return &b.g, nil
+			p.steps = &b.g
+			return p.steps, nil
 		}
 		if !wishes.detach && !wishes.follow {
 			return nil, b.cycleErrors()

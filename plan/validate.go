@@ -123,9 +123,30 @@ func (e *Evaluator) validateBlock(r *config.Resource) hcl.Diagnostics {
 	s := e.schemaOf(r.Addr)
 	v, diags := hcldec.Decode(r.Body, s.Spec(), e.unknownContext(r))
 	if diags.HasErrors() {
-		return diags
+		return explainComputed(r, s, diags)
 	}
 	return append(diags, e.checkArguments(r, s, v)...)
+}
+
+// explainComputed tells who sets an attribute that only diyform can set what it is, where
+// the decoder, which does not know of it, calls it unexpected.
+func explainComputed(r *config.Resource, s *schema.Schema, diags hcl.Diagnostics) hcl.Diagnostics {
+	var computed hcl.BodySchema
+	for _, a := range s.Attributes {
+		if !a.Settable() {
+			computed.Attributes = append(computed.Attributes, hcl.AttributeSchema{Name: a.Name})
+		}
+	}
+	content, _, _ := r.Body.PartialContent(&computed)
+	for i, d := range diags {
+		for _, attr := range content.Attributes {
+			if d.Subject != nil && *d.Subject == attr.NameRange {
+				diags[i] = diag.Error(d.Subject, "Attribute cannot be set",
+					fmt.Sprintf("%q is what diyform finds out about a %s, for others to refer to. Remove it here.", attr.Name, r.Addr.Type))
+			}
+		}
+	}
+	return diags
 }
 
 // checkArguments holds the formats and rules of the type against what is known of v.
@@ -135,7 +156,7 @@ func (e *Evaluator) checkArguments(r *config.Resource, s *schema.Schema, v cty.V
 	diags := placeProblems(r.Body, s, &r.DeclRange, problems)
 	if t := e.registry.Type(r.Addr.Type); r.Addr.Mode == addr.Managed && len(problems) == 0 {
 		proposed := s.Propose(canonical, cty.NullVal(s.ImpliedType()))
-		diags = append(diags, placeError(r.Body, s, &r.DeclRange, t.Validate(proposed))...)
+		diags = append(diags, placeError(r.Body, s, &r.DeclRange, failures[Create], t.Validate(proposed))...)
 	}
 	return diags
 }
@@ -180,15 +201,16 @@ func placeProblems(body hcl.Body, s *schema.Schema, header *hcl.Range, problems 
 	return diags
 }
 
-// placeError does the same for an error that a provider returned.
-func placeError(body hcl.Body, s *schema.Schema, header *hcl.Range, err error) hcl.Diagnostics {
+// placeError does the same for an error that a provider returned. summary is for one that has
+// none of its own.
+func placeError(body hcl.Body, s *schema.Schema, header *hcl.Range, summary string, err error) hcl.Diagnostics {
 	if err == nil {
 		return nil
 	}
 	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		var diags hcl.Diagnostics
 		for _, one := range joined.Unwrap() {
-			diags = append(diags, placeError(body, s, header, one)...)
+			diags = append(diags, placeError(body, s, header, summary, one)...)
 		}
 		return diags
 	}
@@ -196,7 +218,7 @@ func placeError(body hcl.Body, s *schema.Schema, header *hcl.Range, err error) h
 	if errors.As(err, &pr) {
 		return placeProblems(body, s, header, []*diag.Problem{pr})
 	}
-	return diag.FromError(err, "The resource cannot be made", header)
+	return diag.FromError(err, summary, header)
 }
 
 // argumentRange finds where the argument at path ("peer.name") is set, or nil.

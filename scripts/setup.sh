@@ -22,7 +22,7 @@ PATH=$PATH:/usr/sbin:/sbin
 packages=
 for pair in $wanted; do
 	program=${pair%:*}
-	case " ${*-$program} " in *" $program "*) ;; *) continue ;; esac
+	case " ${*:-$program} " in *" $program "*) ;; *) continue ;; esac
 	[ -e "$program" ] || command -v "$program" >/dev/null || packages="$packages ${pair##*:}"
 done
 [ -n "$packages" ] || exit 0

@@ -6,7 +6,6 @@ if [ "$(uname -n)" != host ] || [ ! -e /run/netns/internet ]; then
 	echo "demo.sh runs on a disposable machine: use make demo" >&2
 	exit 1
 fi
-PATH=$PATH:/usr/sbin:/sbin # where ip and sysctl are, for an ordinary user too
 
 # The state belongs to the machine, not to the repository.
 lab=$(mktemp -d -p "$XDG_RUNTIME_DIR")

@@ -100,9 +100,10 @@ func lookSubordinates(program, file string) (subordinates, error) {
 	if err != nil {
 		return subordinates{}, nil
 	}
-	owner, err := user.Current()
-	if err != nil {
-		return subordinates{}, fmt.Errorf("look up user: %w", err)
+	uid := strconv.Itoa(os.Geteuid())
+	name := uid
+	if owner, err := user.LookupId(uid); err == nil { // else the user is in no passwd(5)
+		name = owner.Username
 	}
 	f, err := os.Open(file)
 	if os.IsNotExist(err) {
@@ -114,7 +115,7 @@ func lookSubordinates(program, file string) (subordinates, error) {
 	defer f.Close()
 	lines := bufio.NewScanner(f)
 	for lines.Scan() {
-		first, count, ok := parseSubordinates(lines.Text(), owner.Username, owner.Uid)
+		first, count, ok := parseSubordinates(lines.Text(), name, uid)
 		if ok {
 			return subordinates{program: path, first: first, count: count}, nil
 		}

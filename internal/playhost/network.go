@@ -59,12 +59,13 @@ func buildNetwork() error {
 	return bringUp()
 }
 
-// bringUp configures the host's side, and returns when the uplink has its carrier.
+// bringUp configures the host's side, and returns when the uplink has all of its addresses.
+// The last one is the link-local one, which the kernel makes when there is a carrier.
 func bringUp() error {
-	changes, done := make(chan netlink.LinkUpdate), make(chan struct{})
+	changes, done := make(chan netlink.AddrUpdate), make(chan struct{})
 	defer close(done)
-	if err := netlink.LinkSubscribe(changes, done); err != nil {
-		return fmt.Errorf("subscribe to link changes: %w", err)
+	if err := netlink.AddrSubscribe(changes, done); err != nil {
+		return fmt.Errorf("subscribe to address changes: %w", err)
 	}
 	if err := configure(loopback, uplink); err != nil {
 		return err
@@ -73,7 +74,8 @@ func bringUp() error {
 	for {
 		select {
 		case change := <-changes:
-			if state := change.Attrs(); state.Name == uplink.link && state.OperState == netlink.OperUp {
+			usable := change.NewAddr && change.Flags&syscall.IFA_F_TENTATIVE == 0
+			if usable && change.LinkAddress.IP.IsLinkLocalUnicast() {
 				return nil
 			}
 		case <-deadline:
@@ -132,6 +134,10 @@ func buildInternet(home netns.NsHandle) error {
 	if err := netlink.LinkAdd(cable); err != nil {
 		return fmt.Errorf("create veth pair %s, %s: %w", farEnd.link, uplink.link, err)
 	}
+	// No link-local address here: nobody would wait until it is there.
+	if err := setIPv6(farEnd.link, "addr_gen_mode", "1"); err != nil {
+		return err
+	}
 	return configure(farLoopback, farEnd)
 }
 
@@ -150,7 +156,9 @@ func (e endpoint) configure() error {
 	if err != nil {
 		return fmt.Errorf("find link: %w", err)
 	}
-	if err := skipDuplicateDetection(e.link); err != nil {
+	// Spare the playhost the seconds in which IPv6 addresses, the kernel's link-local one
+	// included, are tentative and answer nobody.
+	if err := setIPv6(e.link, "accept_dad", "0"); err != nil {
 		return err
 	}
 	if err := netlink.LinkSetUp(link); err != nil {
@@ -170,10 +178,8 @@ func (e endpoint) configure() error {
 	return nil
 }
 
-// skipDuplicateDetection spares the playhost the seconds in which IPv6 addresses, the
-// kernel's link-local one included, are tentative and answer nobody.
-func skipDuplicateDetection(link string) error {
-	return os.WriteFile("/proc/sys/net/ipv6/conf/"+link+"/accept_dad", []byte("0"), 0)
+func setIPv6(link, key, value string) error {
+	return os.WriteFile("/proc/sys/net/ipv6/conf/"+link+"/"+key, []byte(value), 0)
 }
 
 func addAddress(link netlink.Link, address string) error {

@@ -180,22 +180,33 @@ func (a address) Apply(ctx context.Context, k *session, action providers.Action,
 		failAll(ops, namespaceError(ops[0].Planned.Namespace, err))
 		return
 	}
-	reqs := make([]*rtnl.Request, len(ops))
+	reqs := make([]*rtnl.Request, 2*len(ops))
+	links := make([]rtnl.Link, len(ops))
 	for i, op := range ops {
-		reqs[i] = rtnl.AddAddress(op.Planned.spec(op.Intent.Index))
+		reqs[2*i] = rtnl.AddAddress(op.Planned.spec(op.Intent.Index))
+		reqs[2*i+1] = rtnl.GetLink(rtnl.ByIndex(op.Intent.Index), &links[i])
 	}
 	_ = conn.Do(ctx, reqs...) // each request has its own error
 	for i, op := range ops {
-		err := reqs[i].Err()
+		err := reqs[2*i].Err()
 		switch exists := errors.Is(err, unix.EEXIST); {
-		case err == nil || exists && action == providers.Update:
-			op.Done(op.Planned, op.Intent)
-		case exists:
+		case exists && action == providers.Create:
 			op.Fail(foreignAddress(&op.Planned, err))
-		default:
+		case err != nil && !exists:
 			op.Fail(err)
+		default:
+			settleAddress(ctx, k, op, links[i].Up())
 		}
 	}
+}
+
+func settleAddress(ctx context.Context, k *session, op *addressOp, up bool) {
+	e := end{Addresses: []string{op.Planned.Address}, Up: up}
+	if err := k.awaitUsable(ctx, op.Planned.Namespace, e.toAwait()); err != nil {
+		op.FailPartly(op.Planned, op.Intent, err)
+		return
+	}
+	op.Done(op.Planned, op.Intent)
 }
 
 // delete takes the addresses away. The routes of others that the kernel drops with them come

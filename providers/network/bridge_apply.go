@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -95,16 +97,20 @@ func settleBridge(ctx context.Context, k *session, conn *rtnl.Conn, l *rtnl.Link
 	if err := configure(ctx, conn, l, have, w); err != nil {
 		return err
 	}
+	var moved []netip.Addr
 	if id.Returning != nil {
 		if err := id.Returning.giveBack(ctx, conn, l.Index); err != nil {
 			return fmt.Errorf("give %s back its addresses and routes: %w", id.Returning.Interface, err)
 		}
+		moved = id.Returning.toAwait()
 		id.Returning = nil
 	}
-	if id.Uplink == nil {
-		return nil
+	if id.Uplink != nil {
+		if err := takeOver(ctx, conn, l.Index, e.Name, id); err != nil {
+			return err
+		}
 	}
-	return takeOver(ctx, conn, l.Index, e.Name, id)
+	return k.awaitUsable(ctx, e.Namespace, slices.Concat(e.toAwait(), moved, id.Uplink.toAwait()))
 }
 
 // takeOver takes the uplink over, or leaves everything as it was.
@@ -168,6 +174,9 @@ func (k *session) returnAll(ctx context.Context, namespace string, id bridgeIden
 		}
 		if err := t.giveBack(ctx, conn, id.Index); err != nil {
 			return fmt.Errorf("give %s back its addresses and routes: %w", t.Interface, err)
+		}
+		if err := k.awaitUsable(ctx, namespace, t.toAwait()); err != nil {
+			return err
 		}
 	}
 	return nil

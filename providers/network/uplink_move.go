@@ -14,71 +14,82 @@ import (
 // take moves addresses and routes from the interface to the bridge. It may be called again
 // after it was interrupted at any step.
 //
-// The order keeps the machine reachable: first the bridge has everything too, then the
-// interface becomes its port, and only then the interface loses what it had. In between, a
-// packet that the old routes still send out of the interface goes the same way, and one that
-// comes in is taken by the bridge, which has the interface's MAC address.
-//
-// Each step is one message, checked before the next one is sent: the kernel goes on with the
-// rest of a message after a part of it failed.
+// First the bridge gets the addresses too, which hurts nobody. All the rest is one message,
+// during which this process cannot be killed: as soon as the interface is a port, what answers
+// comes in by the bridge, whose neighbours the old routes do not know, and before, the routes
+// by the bridge would lead nowhere. The kernel goes on with the message after a part of it
+// failed: then the caller gives back.
 func (t *takeover) take(ctx context.Context, conn *rtnl.Conn, bridge int, name string) error {
+	if err := addAll(ctx, conn, t.onBridge(bridge, name)); err != nil {
+		return err
+	}
 	up := true
-	iface := rtnl.ByIndex(t.Index)
-	var add []*rtnl.Request
-	for _, a := range t.onBridge(bridge, name) {
-		add = append(add, rtnl.AddAddress(a))
-	}
-	if err := tolerate(conn.Do(ctx, add...), add, unix.EEXIST); err != nil {
-		return err
-	}
-	if err := conn.Do(ctx, rtnl.SetLink(iface, rtnl.LinkChange{Master: &bridge, Up: &up})); err != nil {
-		return err
-	}
-	if err := t.putRoutes(ctx, conn, bridge); err != nil {
-		return err
-	}
-	return strip(ctx, conn, t, t.Index)
+	return t.move(ctx, conn, t.Index, bridge, rtnl.SetLink(rtnl.ByIndex(t.Index), rtnl.LinkChange{Master: &bridge, Up: &up}))
 }
 
-// putRoutes adds the routes on the link, which has the addresses, but for those that came
-// with the addresses.
-func (t *takeover) putRoutes(ctx context.Context, conn *rtnl.Conn, to int) error {
-	there, err := routesOn(ctx, conn, to)
+func addAll(ctx context.Context, conn *rtnl.Conn, addresses []rtnl.Address) error {
+	var reqs []*rtnl.Request
+	for _, a := range addresses {
+		reqs = append(reqs, rtnl.AddAddress(a))
+	}
+	return tolerate(conn.Do(ctx, reqs...), reqs, unix.EEXIST)
+}
+
+// move sends in one message what joins or parts the links, the routes on the link to, and the
+// end of routes and addresses on the link from. What is so already is no error.
+func (t *takeover) move(ctx context.Context, conn *rtnl.Conn, from, to int, join *rtnl.Request) error {
+	put, err := t.putRequests(ctx, conn, to)
 	if err != nil {
 		return err
+	}
+	strip, err := t.stripRequests(ctx, conn, from)
+	if err != nil {
+		return err
+	}
+	reqs := slices.Concat([]*rtnl.Request{join}, put, strip)
+	return tolerate(conn.Do(ctx, reqs...), reqs, unix.EEXIST, unix.EADDRNOTAVAIL, unix.ESRCH)
+}
+
+// putRequests adds the routes on a link that has the addresses, but for those that came with
+// the addresses.
+func (t *takeover) putRequests(ctx context.Context, conn *rtnl.Conn, to int) ([]*rtnl.Request, error) {
+	there, err := routesOn(ctx, conn, to)
+	if err != nil {
+		return nil, err
 	}
 	var reqs []*rtnl.Request
 	for _, raw := range t.Routes {
 		r, err := rtnl.ParseRoute(raw)
 		if err != nil {
-			return fmt.Errorf("read recorded route: %w", err)
+			return nil, fmt.Errorf("read recorded route: %w", err)
 		}
 		if slices.ContainsFunc(there, sameRoute(&r)) {
 			continue
 		}
 		req, err := r.Restore(t.Index, to)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		reqs = append(reqs, req)
 	}
-	return tolerate(conn.Do(ctx, reqs...), reqs, unix.EEXIST)
+	return reqs, nil
 }
 
-// strip takes the recorded addresses and routes away from a link, in one message. What is not
-// there is no error.
-func strip(ctx context.Context, conn *rtnl.Conn, t *takeover, from int) error {
+// stripRequests takes the recorded routes and addresses away from a link. IPv6 routes have
+// been replaced by those on the other link, but for the kernel's own of each address.
+func (t *takeover) stripRequests(ctx context.Context, conn *rtnl.Conn, from int) ([]*rtnl.Request, error) {
 	if from == 0 { // the bridge never came to be
-		return nil
+		return nil, nil
 	}
 	routes, err := routesOn(ctx, conn, from)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	recorded := t.routes()
 	var reqs []*rtnl.Request
 	for i := range routes {
-		if slices.ContainsFunc(recorded, sameRoute(&routes[i])) {
+		replaced := routes[i].Destination.Addr().Is6() && routes[i].Protocol != unix.RTPROT_KERNEL
+		if !replaced && slices.ContainsFunc(recorded, sameRoute(&routes[i])) {
 			reqs = append(reqs, routes[i].Withdraw())
 		}
 	}
@@ -86,17 +97,23 @@ func strip(ctx context.Context, conn *rtnl.Conn, t *takeover, from int) error {
 		a.Index = from
 		reqs = append(reqs, rtnl.DeleteAddress(a))
 	}
-	return tolerate(conn.Do(ctx, reqs...), reqs, unix.EADDRNOTAVAIL, unix.ESRCH)
+	return reqs, nil
 }
 
-// giveBack gives the interface what was taken over from it, in the reverse order of take, and
+// giveBack gives the interface what was taken over from it, by the same steps as take, and
 // may be called again too. What had an end and has gone meanwhile stays away; what is left of
 // its life is taken from the bridge.
 func (t *takeover) giveBack(ctx context.Context, conn *rtnl.Conn, bridge int) error {
-	var iface rtnl.Link
+	var iface, master rtnl.Link
 	err := conn.Do(ctx, rtnl.GetLink(rtnl.ByIndex(t.Index), &iface))
 	if errors.Is(err, unix.ENODEV) {
 		return nil
+	}
+	if err == nil && bridge != 0 {
+		err = conn.Do(ctx, rtnl.GetLink(rtnl.ByIndex(bridge), &master))
+	}
+	if errors.Is(err, unix.ENODEV) {
+		bridge, err = 0, nil // somebody deleted it
 	}
 	if err != nil {
 		return err
@@ -105,32 +122,26 @@ func (t *takeover) giveBack(ctx context.Context, conn *rtnl.Conn, bridge int) er
 	if err != nil {
 		return err
 	}
-	if err := now.putBack(ctx, conn); err != nil {
+	if err := addAll(ctx, conn, now.withoutDetection()); err != nil {
 		return err
 	}
-	if iface.Master == bridge {
-		free := 0
-		if err := conn.Do(ctx, rtnl.SetLink(rtnl.ByIndex(t.Index), rtnl.LinkChange{Master: &free})); err != nil {
-			return err
-		}
+	change := rtnl.LinkChange{}
+	if free := 0; bridge != 0 && iface.Master == bridge {
+		change.Master = &free
 	}
-	if err := strip(ctx, conn, t, bridge); err != nil {
+	if err := now.move(ctx, conn, bridge, t.Index, rtnl.SetLink(rtnl.ByIndex(t.Index), change)); err != nil {
 		return err
 	}
 	return now.finishReturn(ctx, conn)
 }
 
-// putBack gives the interface the addresses and routes, which the bridge has still.
-func (t *takeover) putBack(ctx context.Context, conn *rtnl.Conn) error {
-	var add []*rtnl.Request
-	for _, a := range t.Addresses {
-		a.Flags |= withoutDetection(&a)
-		add = append(add, rtnl.AddAddress(a))
+// withoutDetection gives the addresses for the interface, IPv6 ones to be used at once.
+func (t *takeover) withoutDetection() []rtnl.Address {
+	out := slices.Clone(t.Addresses)
+	for i := range out {
+		out[i].Flags |= withoutDetection(&out[i])
 	}
-	if err := tolerate(conn.Do(ctx, add...), add, unix.EEXIST); err != nil {
-		return err
-	}
-	return t.putRoutes(ctx, conn, t.Index)
+	return out
 }
 
 // current gives the record with what is left of the lives of what has an end, and without
@@ -139,7 +150,7 @@ func (t *takeover) current(ctx context.Context, conn *rtnl.Conn, bridge int) (*t
 	var alive []rtnl.Address
 	for _, index := range present([]int{bridge, t.Index}) {
 		list, err := conn.AddressesOn(ctx, index)
-		if err != nil && !errors.Is(err, unix.ENODEV) { // the bridge may be gone
+		if err != nil {
 			return nil, err
 		}
 		alive = append(alive, list...)

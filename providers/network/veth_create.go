@@ -19,6 +19,7 @@ type newPair struct {
 	peerConn    *rtnl.Conn
 	link, other rtnl.Link // as the kernel made them
 	request     *rtnl.Request
+	err         error
 }
 
 // create makes many pairs step by step, not pair by pair: first all links, then their marks,
@@ -44,7 +45,10 @@ func (vethPair) create(ctx context.Context, k *session, ops []*vethOp) {
 	pairs = made(pairs)
 	pairs = markPairs(ctx, conn, pairs)
 	for _, p := range pairs {
-		p.finish(ctx, conn)
+		p.err = p.finish(ctx, conn)
+	}
+	for _, p := range pairs {
+		p.settle(ctx, k)
 	}
 }
 
@@ -146,15 +150,23 @@ func markRequests(w *wanted, derived string, out *rtnl.Link) []*rtnl.Request {
 
 // finish gives both ends what they still lack: one message each, none for an end that lacks
 // nothing.
-func (p *newPair) finish(ctx context.Context, conn *rtnl.Conn) {
-	err := configure(ctx, conn, &p.link, nil, &p.near)
-	if err == nil {
-		err = configure(ctx, p.peerConn, &p.other, nil, &p.peer)
+func (p *newPair) finish(ctx context.Context, conn *rtnl.Conn) error {
+	if err := configure(ctx, conn, &p.link, nil, &p.near); err != nil {
+		return err
 	}
+	return configure(ctx, p.peerConn, &p.other, nil, &p.peer)
+}
+
+func (p *newPair) settle(ctx context.Context, k *session) {
 	v := p.op.Planned
 	v.Index, v.Peer.Index = p.link.Index, p.other.Index
-	if err != nil {
-		p.op.FailPartly(v, p.id, err)
+	if p.err == nil {
+		p.err = errors.Join(
+			k.awaitUsable(ctx, v.Namespace, p.near.toAwait()),
+			k.awaitUsable(ctx, v.Peer.Namespace, p.peer.toAwait()))
+	}
+	if p.err != nil {
+		p.op.FailPartly(v, p.id, p.err)
 		return
 	}
 	p.op.Done(v, p.id)

@@ -225,7 +225,7 @@ func (k *session) updateEnd(ctx context.Context, e end, oldName, prefix, mark, b
 		return e, err
 	}
 	e.Index, id.Index = l.Index, l.Index
-	return e, nil
+	return e, k.awaitUsable(ctx, e.Namespace, e.toAwait())
 }
 
 // delete deletes the first ends, or what is left of pairs whose first end went, or waits for

@@ -57,11 +57,12 @@ type snapshot struct {
 	users  map[string]User
 }
 
-// Load copies what the places name. A box comes with its items. What an unfinished record
-// may have become is looked for everywhere, so things of one kind come together.
+// Load copies what the places name. A box comes with its items; and since a rail may have
+// another name by now, one rail comes with all of them.
 func (s *snapshot) Load(_ context.Context, places []providers.Place) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	boxes, rails := map[string]bool{}, false
 	for _, place := range places {
 		if s.loaded[place] {
 			continue
@@ -69,26 +70,35 @@ func (s *snapshot) Load(_ context.Context, places []providers.Place) error {
 		s.loaded[place] = true
 		switch place.Kind {
 		case "box":
-			s.loadBox(place.Name)
+			boxes[place.Name] = true
 		case "rail":
-			for name, r := range s.World.Rails {
-				s.rails[name] = *r
-			}
+			rails = true
 		case "user":
 			if u := s.World.Users[place.Name]; u != nil {
 				s.users[place.Name] = *u
 			}
 		}
 	}
+	s.loadBoxes(boxes)
+	if rails {
+		for name, r := range s.World.Rails {
+			s.rails[name] = *r
+		}
+	}
 	return nil
 }
 
-func (s *snapshot) loadBox(name string) {
-	if b := s.World.Boxes[name]; b != nil {
-		s.boxes[name] = *b
+func (s *snapshot) loadBoxes(names map[string]bool) {
+	for name := range names {
+		if b := s.World.Boxes[name]; b != nil {
+			s.boxes[name] = *b
+		}
+	}
+	if len(names) == 0 {
+		return
 	}
 	for key, i := range s.World.Items {
-		if key.Box == name {
+		if names[key.Box] {
 			copied := *i
 			copied.Env = maps.Clone(i.Env)
 			s.items[key] = copied

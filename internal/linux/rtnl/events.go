@@ -12,7 +12,7 @@ import (
 )
 
 // Event tells that a link, an address or a route came, changed or went. One of the three
-// is set.
+// is set. Unlike [Conn.Routes], events have the routes that the kernel keeps for addresses.
 type Event struct {
 	Gone    bool
 	Link    *Link
@@ -139,7 +139,8 @@ func decodeEvent(m message) (ev Event, known bool, err error) {
 		return ev, known, err
 	case unix.RTM_NEWROUTE, unix.RTM_DELROUTE:
 		ev = Event{Gone: m.typ == unix.RTM_DELROUTE, Route: new(Route)}
-		if !isConfigured(m.body) {
+		known = len(m.body) > 0 && (m.body[rtmFamily] == unix.AF_INET || m.body[rtmFamily] == unix.AF_INET6)
+		if !known {
 			return ev, false, nil
 		}
 		return ev, true, ev.Route.decode(m.body)

@@ -45,6 +45,27 @@ func (c *Conn) Routes(ctx context.Context) ([]Route, error) {
 	})
 }
 
+// GetRoute asks how packets to an address would go and puts that into out: Type RTN_LOCAL
+// says that the address is the namespace's own. ENETUNREACH says that there is no route.
+func GetRoute(to netip.Addr, out *Route) *Request {
+	e := encoder{make([]byte, 0, 64)}
+	e.u8(family(to))
+	e.u8(uint8(to.BitLen()))
+	e.b = append(e.b, make([]byte, unix.SizeofRtMsg-2)...)
+	e.attr(unix.RTA_DST, ipBytes(to))
+	return &Request{
+		typ: unix.RTM_GETROUTE, body: e.b, op: "look up route to", object: to.String(),
+		reply: func(b []byte) error {
+			var r Route
+			if err := r.decode(b); err != nil {
+				return err
+			}
+			*out = r
+			return nil
+		},
+	}
+}
+
 // Places in struct rtmsg (linux/rtnetlink.h).
 const (
 	rtmFamily   = 0

@@ -38,8 +38,8 @@ type idMaps struct {
 // rootIDs gives who the container's root is outside.
 func (m idMaps) rootIDs() (uid, gid int) { return int(m.uids[0].Outside), int(m.gids[0].Outside) }
 
-// chooseIDs resolves an IDMap for the process that launches.
-func chooseIDs(kind IDMap, id string) (idMaps, error) {
+// chooseIDs resolves an IDMap for the process that launches. The key is the container's.
+func chooseIDs(kind IDMap, key string) (idMaps, error) {
 	uids, err := process.UIDMap("self")
 	if err != nil {
 		return idMaps{}, err
@@ -52,7 +52,7 @@ func chooseIDs(kind IDMap, id string) (idMaps, error) {
 		return chooseForUser(kind)
 	}
 	m := idMaps{dropGroups: !groupsDenied()}
-	first, ok := rangeWithin(uids, gids, id)
+	first, ok := rangeWithin(uids, gids, key)
 	switch {
 	case ok && kind == IDMapSingle:
 		m.uids = []process.Range{{Outside: first, Count: 1}}
@@ -77,8 +77,8 @@ func groupsDenied() bool {
 // rangeWithin finds ids for a container among those that this process may give away. Never
 // 0: mapped to itself, the container's root could write what the kernel gives to root by
 // its id, such as /proc/sys.
-func rangeWithin(uids, gids []process.Range, id string) (uint32, bool) {
-	first := hashed(id, taken())
+func rangeWithin(uids, gids []process.Range, key string) (uint32, bool) {
+	first := hashed(key, taken())
 	if contains(uids, first) && contains(gids, first) {
 		return first, true
 	}
@@ -102,9 +102,9 @@ func contains(ranges []process.Range, first uint32) bool {
 
 // hashed gives a container the same range each time, another one than to other containers,
 // and none that users have.
-func hashed(id string, taken []process.Range) uint32 {
+func hashed(key string, taken []process.Range) uint32 {
 	h := fnv.New32a()
-	h.Write([]byte(id))
+	h.Write([]byte(key))
 	const ranges = (lastRange - firstRange) / rangeSize
 	for i := range uint32(ranges) {
 		first := firstRange + (h.Sum32()+i)%ranges*rangeSize

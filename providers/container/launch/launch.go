@@ -28,6 +28,8 @@ type Container struct {
 
 // Options are what a launch needs besides the spec.
 type Options struct {
+	// Scope tells the container from those of the same ID elsewhere: its stack.
+	Scope string
 	// Output becomes the command's standard output and error.
 	Output *os.File
 	// Record is called when the process exists and has done nothing yet. If it fails, or
@@ -51,7 +53,7 @@ func create(ctx context.Context, spec Spec, o Options) (*Container, error) {
 	if err := rootfs.CheckDevices(); err != nil {
 		return nil, err
 	}
-	ids, err := chooseIDs(spec.IDMap, spec.ID)
+	ids, err := chooseIDs(spec.IDMap, o.Scope+"\x00"+spec.ID)
 	if err != nil {
 		return nil, err
 	}

@@ -11,18 +11,30 @@ import (
 	"golang.org/x/net/bpf"
 )
 
-// newNamespaces are the flags of clone(2) that make namespaces: each gives whoever makes it
-// new parts of the kernel to attack.
-const newNamespaces = 0x7E020000
-
-// What seccomp's return values need to say ENOSYS: "this kernel is too old for that", after
-// which programs use an older call. For all else it is EPERM.
+// What the filter returns to the kernel: seccomp(2). ENOSYS says "this kernel is too old for
+// that", after which programs use an older call.
 const (
-	errno       = 0x00050000 // SECCOMP_RET_ERRNO
-	enosys      = 38
-	vsock       = 40 // AF_VSOCK: the hypervisor, which no namespace separates
-	afterPolicy = 1 << 30
+	allow  = 0x7FFF0000      // SECCOMP_RET_ALLOW
+	eperm  = 0x00050000 | 1  // SECCOMP_RET_ERRNO
+	enosys = 0x00050000 | 38 // SECCOMP_RET_ERRNO
+	number = 0               // offsets in struct seccomp_data
+	abi    = 4
+	first  = 16 // the first argument's lower half, on little-endian machines
 )
+
+const (
+	// newNamespaces are the flags of clone(2) that make namespaces: each gives whoever
+	// makes it new parts of the kernel to attack.
+	newNamespaces = 0x7E020000
+	// vsock is AF_VSOCK: the way to the hypervisor, which no namespace closes.
+	vsock = 40
+	// x32 is where the numbers of amd64's second ABI begin.
+	x32 = 1 << 30
+)
+
+// personalities are Linux, the same with the name of Linux 2.6, both for 32 bits, and the
+// question which one it is.
+var personalities = []uint32{0, 0x20000, 8, 0x20008, 0xFFFFFFFF}
 
 // filter is the default filter, made once: it is the same for every container.
 var filter = sync.OnceValues(func() ([]bpf.RawInstruction, error) {
@@ -31,40 +43,65 @@ var filter = sync.OnceValues(func() ([]bpf.RawInstruction, error) {
 		return nil, fmt.Errorf("make seccomp filter: %w", err)
 	}
 	policy := seccomp.Policy{
-		DefaultAction: seccomp.ActionErrno,
-		Syscalls:      append(conditional(), seccomp.SyscallGroup{Action: seccomp.ActionAllow, Names: known(allowed, info)}),
+		DefaultAction: seccomp.ActionErrno, // EPERM
+		Syscalls:      []seccomp.SyscallGroup{{Action: seccomp.ActionAllow, Names: known(allowed, info)}},
 	}
 	code, err := policy.Assemble()
 	if err != nil {
 		return nil, fmt.Errorf("make seccomp filter: %w", err)
 	}
-	raw, err := bpf.Assemble(append(newerThan(info), code...))
+	raw, err := bpf.Assemble(append(conditional(info), code...))
 	if err != nil {
 		return nil, fmt.Errorf("make seccomp filter: %w", err)
 	}
 	return raw, nil
 })
 
-// conditional are the calls that depend on their arguments.
-func conditional() []seccomp.SyscallGroup {
-	when := func(name string, argument uint32, op seccomp.Operation, values ...uint64) []seccomp.NameWithConditions {
-		var list []seccomp.NameWithConditions
-		for _, v := range values {
-			c := seccomp.Condition{Argument: argument, Operation: op, Value: v}
-			list = append(list, seccomp.NameWithConditions{Name: name, Conditions: seccomp.ArgumentConditions{c}})
+// conditional decides the calls that depend on their arguments or are to be answered with
+// ENOSYS. The library's conditions do not serve: after one that does not hold, it compares
+// the argument, not the call's number, with the numbers that follow.
+func conditional(info *arch.Info) []bpf.Instruction {
+	code := []bpf.Instruction{
+		bpf.LoadAbsolute{Off: abi, Size: 4},
+		bpf.JumpIf{Cond: bpf.JumpEqual, Val: uint32(info.ID), SkipTrue: 1},
+		bpf.RetConstant{Val: eperm},
+		bpf.LoadAbsolute{Off: number, Size: 4},
+		// Calls that were added to the kernel after the list was made.
+		bpf.JumpIf{Cond: bpf.JumpGreaterThan, Val: newest(info), SkipFalse: 1},
+		bpf.RetConstant{Val: enosys},
+	}
+	// clone3 has its flags in memory, where no filter sees them.
+	code = append(code, when(info, "clone3", bpf.RetConstant{Val: enosys})...)
+	code = append(code, when(info, "clone",
+		bpf.JumpIf{Cond: bpf.JumpBitsSet, Val: newNamespaces, SkipTrue: 1},
+		bpf.RetConstant{Val: allow})...)
+	code = append(code, when(info, "socket",
+		bpf.JumpIf{Cond: bpf.JumpEqual, Val: vsock, SkipTrue: 1},
+		bpf.RetConstant{Val: allow})...)
+	var is []bpf.Instruction
+	for _, p := range personalities {
+		is = append(is, bpf.JumpIf{Cond: bpf.JumpEqual, Val: p, SkipFalse: 1}, bpf.RetConstant{Val: allow})
+	}
+	return append(code, when(info, "personality", is...)...)
+}
+
+// when decides one call by its first argument. What the decision leaves open is EPERM.
+func when(info *arch.Info, name string, decision ...bpf.Instruction) []bpf.Instruction {
+	body := append([]bpf.Instruction{bpf.LoadAbsolute{Off: first, Size: 4}}, decision...)
+	body = append(body, bpf.RetConstant{Val: eperm})
+	is := bpf.JumpIf{Cond: bpf.JumpEqual, Val: uint32(info.SyscallNames[name]), SkipFalse: uint8(len(body))}
+	return append([]bpf.Instruction{is}, body...)
+}
+
+// newest gives the highest number of a call that is known.
+func newest(info *arch.Info) uint32 {
+	last := 0
+	for _, n := range info.SyscallNames {
+		if n < x32 {
+			last = max(last, n)
 		}
-		return list
 	}
-	return []seccomp.SyscallGroup{
-		// clone3's flags are in memory, where no filter sees them.
-		{Action: seccomp.Action(errno | enosys), Names: []string{"clone3"}},
-		{Action: seccomp.ActionAllow, NamesWithCondtions: slices.Concat(
-			when("clone", 0, seccomp.BitsNotSet, newNamespaces),
-			// Linux, Linux with 32 bits' uname, both with ADDR_NO_RANDOMIZE's kin, a query.
-			when("personality", 0, seccomp.Equal, 0, 8, 0x20000, 0x20008, 0xffffffff),
-			when("socket", 0, seccomp.NotEqual, vsock),
-		)},
-	}
+	return uint32(last)
 }
 
 // known leaves out the calls that this architecture has not.
@@ -73,22 +110,6 @@ func known(names []string, info *arch.Info) []string {
 		_, ok := info.SyscallNames[name]
 		return !ok
 	})
-}
-
-// newerThan answers ENOSYS to calls that were added to the kernel after the list was made.
-func newerThan(info *arch.Info) []bpf.Instruction {
-	last := 0
-	for _, number := range info.SyscallNames {
-		if number < afterPolicy {
-			last = max(last, number)
-		}
-	}
-	const numberOffset = 0 // of struct seccomp_data
-	return []bpf.Instruction{
-		bpf.LoadAbsolute{Off: numberOffset, Size: 4},
-		bpf.JumpIf{Cond: bpf.JumpGreaterThan, Val: uint32(last), SkipFalse: 1},
-		bpf.RetConstant{Val: errno | enosys},
-	}
 }
 
 // allowed is what podman's and Docker's default profiles allow without conditions to a

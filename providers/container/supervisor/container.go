@@ -20,15 +20,16 @@ import (
 type container struct {
 	folder folder
 
-	change sync.Mutex // held while it is created, started or removed
+	change   sync.Mutex        // held while it is created, started or removed
+	launched *launch.Container // while it waits for its start; guarded by change
 
-	mu       sync.Mutex // guards what follows
-	record   Record
-	process  *pidfd.Process
-	launched *launch.Container // while it waits for its start
-	decided  chan struct{}     // made with phase Starting, closed when its outcome is recorded
-	adopted  bool              // its process is no child of this one
-	ended    chan struct{}     // closed when it has ended and that is recorded
+	process *pidfd.Process // set before anybody else knows the container
+	adopted bool           // its process is no child of this one; likewise
+	ended   chan struct{}  // closed when it has ended and that is recorded
+
+	mu      sync.Mutex // guards what follows
+	record  Record
+	decided chan struct{} // made with phase Starting, closed when its outcome is recorded
 }
 
 func newContainer(f folder, r Record) *container {
@@ -93,14 +94,17 @@ func (c *container) launch(ctx context.Context) error {
 	}
 	defer output.Close()
 	failpoint.Hit("supervisor.launch.before")
-	launched, err := launch.Create(ctx, c.record.Spec, launch.Options{Output: output, Record: c.recordProcess})
+	launched, err := launch.Create(ctx, c.record.Spec, launch.Options{
+		Scope: string(c.folder), Output: output, Record: c.recordProcess,
+	})
 	failpoint.Hit("supervisor.launch.after")
 	if err != nil {
 		return err
 	}
+	c.launched = launched
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.launched, c.record.Mapped = launched, launched.Mapped
+	c.record.Mapped = launched.Mapped
 	return nil
 }
 
@@ -148,6 +152,7 @@ func (c *container) start(ctx context.Context) error {
 	if err != nil {
 		return c.failStart(err)
 	}
+	c.launched = nil // with the whole program of the launch
 	err = c.update(func(r *Record) {
 		if r.Phase == Starting {
 			r.Phase, r.StartedAt = Running, time.Now().UTC()

@@ -1,7 +1,6 @@
 package supervisor_test
 
 import (
-	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -10,51 +9,26 @@ import (
 	"testing"
 
 	"github.com/diyform/diyform/internal/playhost"
+	"github.com/diyform/diyform/internal/playhost/playtest"
 	"github.com/diyform/diyform/providers/container/supervisor"
 )
 
-// inside marks a test process that is in a playhost already: whatever a test leaves there,
-// processes above all, ends with it.
-const inside = "DIYFORM_TEST_INSIDE"
-
 func TestMain(m *testing.M) {
-	switch {
-	case supervisor.Invoked():
+	if supervisor.Invoked() {
 		os.Exit(supervisor.Main())
-	case playhost.IsInit():
-		os.Exit(playhost.InitMain())
-	case os.Getenv(inside) != "":
-		os.Exit(m.Run())
 	}
-	os.Exit(runInPlayhost(m))
-}
-
-func runInPlayhost(m *testing.M) int {
-	cmd := exec.Command(os.Args[0], os.Args[1:]...)
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	// Otherwise every process of a test with -race takes a second to exit.
-	cmd.Env = append(os.Environ(), inside+"=1", "GORACE=atexit_sleep_ms=0")
-	err := playhost.Run(cmd)
-	var exit *exec.ExitError
-	switch {
-	case err == nil:
-		return 0
-	case errors.As(err, &exit):
-		return exit.ExitCode()
-	case errors.Is(err, playhost.ErrPrivilege) && os.Getenv("CI") != "true":
-		return m.Run() // every test that needs the playhost skips itself
+	if err := os.Setenv("GORACE", "atexit_sleep_ms=0"); err != nil {
+		panic(err)
 	}
-	os.Stderr.WriteString(err.Error() + "\n")
-	return 1
+	os.Exit(playtest.Main(m))
 }
 
 // asEachUser runs a test as the playhost's root, and where that is the real machine's, once
 // more as the ordinary user.
 func asEachUser(t *testing.T, test func(t *testing.T)) {
 	t.Helper()
-	if os.Getenv(inside) == "" {
-		t.Skip("this user may make no namespaces on this machine")
-	}
+	playtest.Require(t)
 	if os.Geteuid() != 0 {
 		test(t)
 		return

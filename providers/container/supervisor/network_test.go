@@ -6,18 +6,12 @@ import (
 
 	"github.com/diyform/diyform/internal/linux/netns"
 	"github.com/diyform/diyform/internal/playhost"
+	"github.com/diyform/diyform/internal/playhost/playtest"
 	"github.com/diyform/diyform/providers/container/launch"
 )
 
-func asRoot(t *testing.T) {
-	t.Helper()
-	if os.Getenv(inside) == "" || os.Geteuid() != 0 {
-		t.Skip("this takes root of a namespace")
-	}
-}
-
 func TestOwnNetworkHasAName(t *testing.T) {
-	asRoot(t)
+	playtest.Require(t) // where every user is root
 	sp := spec(forever)
 	sp.Network = launch.Network{Name: "own", Mark: "diyform:test"}
 	s := newStack(t)
@@ -47,7 +41,7 @@ func TestOwnNetworkHasAName(t *testing.T) {
 }
 
 func TestJoinedNetwork(t *testing.T) {
-	asRoot(t)
+	playtest.Require(t) // where every user is root
 	sp := spec(forever)
 	sp.Network = launch.Network{Join: playhost.InternetNamespace}
 	status := newStack(t).run(sp)

@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -21,6 +22,10 @@ import (
 // farewell is how long clients may take to fetch the last replies.
 const farewell = 2 * time.Second
 
+// restful is the time without requests after which a supervisor gives back the memory that
+// they took. It may not be asked anything for weeks.
+const restful = 2 * time.Second
+
 // server answers requests.
 type server struct {
 	dir  string
@@ -31,6 +36,8 @@ type server struct {
 	busy       int  // creates and removes under way
 	leaving    bool // no new requests
 	quit       chan struct{}
+
+	rest *time.Timer // since the last request
 }
 
 func newServer(dir string) (*server, error) {
@@ -42,7 +49,10 @@ func newServer(dir string) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &server{dir: dir, boot: boot, containers: containers, quit: make(chan struct{})}, nil
+	return &server{
+		dir: dir, boot: boot, containers: containers, quit: make(chan struct{}),
+		rest: time.AfterFunc(restful, debug.FreeOSMemory),
+	}, nil
 }
 
 // serve answers until the last container is removed, or ctx ends.
@@ -53,6 +63,7 @@ func (s *server) serve(ctx context.Context, listener *net.UnixListener) {
 	go s.accept(work, listener, &clients)
 	timer := time.AfterFunc(idle, s.leaveIfIdle)
 	defer timer.Stop()
+	defer s.rest.Stop()
 	select {
 	case <-s.quit:
 	case <-ctx.Done():
@@ -123,6 +134,7 @@ func (s *server) converse(ctx context.Context, conn *net.UnixConn) error {
 			if _, err := conn.Write(append(text, '\n')); err != nil {
 				return fmt.Errorf("send reply: %w", err)
 			}
+			s.rest.Reset(restful)
 			s.leaveIfIdle()
 		case <-s.quit:
 			return nil

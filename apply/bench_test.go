@@ -1,0 +1,101 @@
+package apply_test
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"testing"
+
+	"github.com/diyform/diyform/apply"
+	"github.com/diyform/diyform/plan"
+)
+
+// hostsConfig is a configuration of n resources: hosts of a box, an item in it that is joined
+// to one rail, and a user of the box.
+func hostsConfig(n int) string {
+	return fmt.Sprintf(`
+locals {
+  numbers = flatten([for a in range(34) : [for b in range(100) : a * 100 + b]])
+  hosts   = { for i in local.numbers : "h${i}" => i if i < %d }
+}
+
+resource "rail" "lan" {}
+
+resource "box" "h" {
+  for_each = local.hosts
+}
+
+resource "item" "h" {
+  for_each = local.hosts
+  box      = box.h[each.key].name
+  rail     = rail.lan.name
+  tags     = [cidrhost("10.0.0.0/8", each.value + 1), "fe80::${each.value}"]
+  label {
+    text = each.key
+  }
+  slot {
+    port = 80
+  }
+}
+
+resource "user" "h" {
+  for_each   = local.hosts
+  box        = box.h[each.key].name
+  job        = "gateway ${cidrhost("10.0.0.0/8", 1)}"
+  depends_on = [item.h[each.key]]
+}
+`, n/3)
+}
+
+// hosts gives a lab with that configuration, applied if asked for.
+func hosts(b *testing.B, n int, applied bool) *lab {
+	l := newLab(b)
+	l.write("main.diy.hcl", hostsConfig(n))
+	if applied {
+		if _, _, diags := l.run(context.Background(), plan.Normal, apply.Options{}); diags.HasErrors() {
+			b.Fatal(diags)
+		}
+	}
+	return l
+}
+
+func BenchmarkPlan(b *testing.B) {
+	for _, n := range []int{1000, 3000, 10000} {
+		for name, applied := range map[string]bool{"create": false, "nothing": true} {
+			b.Run(fmt.Sprintf("%s/%d", name, n), func(b *testing.B) {
+				l := hosts(b, n, applied)
+				b.ReportAllocs()
+				var kept runtime.MemStats
+				for b.Loop() {
+					p, diags := l.plan(plan.Normal)
+					if diags.HasErrors() || p.HasChanges() == applied {
+						b.Fatal(diags)
+					}
+					b.StopTimer()
+					runtime.GC()
+					runtime.ReadMemStats(&kept)
+					runtime.KeepAlive(p)
+					b.StartTimer()
+				}
+				b.ReportMetric(float64(kept.HeapAlloc)/(1<<20), "MB-kept")
+			})
+		}
+	}
+}
+
+func BenchmarkApply(b *testing.B) {
+	for _, n := range []int{1000, 10000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				b.StopTimer()
+				l := hosts(b, n, false)
+				b.StartTimer()
+				_, result, diags := l.run(context.Background(), plan.Normal, apply.Options{})
+				if diags.HasErrors() || result.Added != 1+n/3*3 {
+					b.Fatal(diags, result)
+				}
+			}
+		})
+	}
+}
