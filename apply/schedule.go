@@ -81,8 +81,7 @@ func (r *run) work(ctx context.Context) {
 	r.mu.Unlock()
 
 	stop := context.AfterFunc(ctx, func() {
-		r.mu.Lock()
-		r.stopped = true
+		r.mu.Lock() // so that nobody is between looking and waiting
 		r.wake.Broadcast()
 		r.mu.Unlock()
 	})
@@ -111,29 +110,29 @@ func hasWork(s plan.Step) bool { return s.Change != nil && s.Change.Action != pl
 func (r *run) worker(ctx context.Context) {
 	// What is under way is finished even when the run is interrupted: a half-made object
 	// helps nobody.
-	ctx = context.WithoutCancel(ctx)
+	untilDone := context.WithoutCancel(ctx)
 	for {
-		key, nodes := r.take()
+		key, nodes := r.take(ctx)
 		if nodes == nil {
 			return
 		}
 		if key.act == plan.Read {
-			r.read(ctx, nodes)
+			r.read(untilDone, nodes)
 		} else {
-			r.execute(ctx, key, nodes)
+			r.execute(untilDone, key, nodes)
 		}
 	}
 }
 
 // take waits for work and takes a share of the longest waiting group, or gives nil when
 // there will be no more.
-func (r *run) take() (groupKey, []int) {
+func (r *run) take(ctx context.Context) (groupKey, []int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for !r.stopped && len(r.ready) == 0 && r.busy > 0 {
+	for !r.stopped && ctx.Err() == nil && len(r.ready) == 0 && r.busy > 0 {
 		r.wake.Wait()
 	}
-	if r.stopped || len(r.ready) == 0 {
+	if r.stopped || ctx.Err() != nil || len(r.ready) == 0 {
 		return groupKey{}, nil
 	}
 	g := r.ready[0]

@@ -85,7 +85,11 @@ func (p *Plan) add(c *Change) {
 
 // instance evaluates one instance and compares it with what is there.
 func (d *decision) instance(b *block, a addr.Instance) (*Change, hcl.Diagnostics) {
-	args, diags := d.Evaluator.Arguments(a)
+	scope, diags := d.Evaluator.instanceContext(b, a.Key)
+	if diags.HasErrors() {
+		return nil, diags
+	}
+	args, diags := b.arguments.evaluate(scope)
 	if diags.HasErrors() {
 		return nil, diags
 	}
@@ -93,7 +97,7 @@ func (d *decision) instance(b *block, a addr.Instance) (*Change, hcl.Diagnostics
 	c := &Change{
 		Address: a, Schema: b.schema, Config: config, Sensitive: sensitive, Range: &b.cfg.DeclRange,
 		Before:       cty.NullVal(b.schema.ImpliedType()),
-		Dependencies: d.Evaluator.dependencies(b, a.Key),
+		Dependencies: d.Evaluator.dependencies(b, scope),
 	}
 	if a.Mode == addr.Data {
 		return c, c.censor(append(diags, d.planData(b, c)...))
@@ -123,6 +127,9 @@ func (d *decision) planManaged(c *Change) hcl.Diagnostics {
 	case Update:
 		c.After = c.Schema.Volatiles(c.Config, c.After)
 		c.Differences = c.Schema.Diff(c.Before, c.After)
+	}
+	if c.Action == NoOp {
+		c.After = c.Before // of which there is then one in memory
 	}
 	c.hideBySchema()
 	return diags
@@ -173,7 +180,7 @@ func (e *Evaluator) propose(a addr.Instance, env providers.Env, config, prior ct
 
 // addOrphans plans the end of what is recorded and no longer wanted.
 func (p *Plan) addOrphans() {
-	for _, r := range p.Input.State.Sorted() {
+	for _, r := range p.records {
 		if p.byAddress[r.Address] == nil {
 			p.add(p.deletion(r.Address))
 		}
@@ -241,7 +248,12 @@ func conflict(c, other *Change, place providers.Place) *hcl.Diagnostic {
 // was gives the places of what is there, wanted those of what shall be there.
 func (p *Plan) was(c *Change) *providers.Places { return p.placesOf(c, c.Before, &c.placesBefore) }
 
-func (p *Plan) wanted(c *Change) *providers.Places { return p.placesOf(c, c.After, &c.placesAfter) }
+func (p *Plan) wanted(c *Change) *providers.Places {
+	if c.Action == NoOp {
+		return p.was(c)
+	}
+	return p.placesOf(c, c.After, &c.placesAfter)
+}
 
 func (p *Plan) placesOf(c *Change, v cty.Value, cache **providers.Places) *providers.Places {
 	if *cache == nil {

@@ -3,9 +3,9 @@ package plan
 import (
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/hashicorp/hcl/v2"
-	"github.com/hashicorp/hcl/v2/hcldec"
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/function"
 
@@ -31,7 +31,8 @@ type Evaluator struct {
 	functions map[string]function.Function
 
 	blocks   map[addr.Resource]*block
-	locals   map[string]localValue // evaluated so far
+	locals   map[string]localValue         // evaluated so far
+	needs    map[string][]config.Reference // of locals, once asked for
 	applying bool
 }
 
@@ -42,10 +43,12 @@ type localValue struct {
 
 // block is a resource or data block with what is known of its instances.
 type block struct {
-	cfg        *config.Resource
-	schema     *schema.Schema
-	refs       []config.Reference // of the arguments and depends_on
-	repetition []config.Reference // of count or for_each
+	cfg       *config.Resource
+	schema    *schema.Schema
+	arguments *arguments
+	resources []config.Reference // of the arguments and depends_on, to resources
+	static    []config.Reference // of the same, to anything else
+	needs     []config.Reference // all of these, and those of count or for_each
 
 	expansion expansion
 	values    map[addr.Key]cty.Value // of the instances, with marks
@@ -73,6 +76,7 @@ func NewEvaluator(cfg *config.Config, variables map[string]cty.Value, registry *
 		}),
 		blocks: map[addr.Resource]*block{},
 		locals: map[string]localValue{},
+		needs:  map[string][]config.Reference{},
 	}
 	for a, r := range cfg.Resources {
 		e.blocks[a] = e.newBlock(r)
@@ -82,9 +86,34 @@ func NewEvaluator(cfg *config.Config, variables map[string]cty.Value, registry *
 
 func (e *Evaluator) newBlock(r *config.Resource) *block {
 	b := &block{cfg: r, schema: e.schemaOf(r.Addr), values: map[addr.Key]cty.Value{}}
-	b.refs = append(config.BodyReferences(r.Body, b.schema.Spec()), r.DependsOn...)
-	b.repetition = append(config.References(r.Count), config.References(r.ForEach)...)
+	b.arguments = newArguments(r.Body, b.schema)
+	refs := simpleKeys(slices.Concat(config.BodyReferences(r.Body, b.schema.Spec()), r.DependsOn))
+	for _, ref := range refs {
+		if ref.Subject.Kind == config.ResourceSubject {
+			b.resources = append(b.resources, ref)
+		} else {
+			b.static = append(b.static, ref)
+		}
+	}
+	b.needs = slices.Concat(refs, references(r.Count), references(r.ForEach))
 	return b
+}
+
+// references is config.References with only such keys as can be evaluated without resources.
+func references(expr hcl.Expression) []config.Reference { return simpleKeys(config.References(expr)) }
+
+func simpleKeys(refs []config.Reference) []config.Reference {
+	for i, ref := range refs {
+		if ref.Key == nil {
+			continue
+		}
+		for _, nested := range config.References(ref.Key) {
+			if nested.Subject.Kind == config.ResourceSubject {
+				refs[i].Key = nil
+			}
+		}
+	}
+	return refs
 }
 
 func (e *Evaluator) schemaOf(a addr.Resource) *schema.Schema {
@@ -115,17 +144,16 @@ func (e *Evaluator) Unset(a addr.Instance) { delete(e.blocks[a.Resource].values,
 // Arguments evaluates the body of an instance: an object of what may be set, with marks.
 func (e *Evaluator) Arguments(a addr.Instance) (cty.Value, hcl.Diagnostics) {
 	b := e.blocks[a.Resource]
-	ctx, diags := e.instanceContext(b, a.Key)
+	scope, diags := e.instanceContext(b, a.Key)
 	if diags.HasErrors() {
 		return cty.DynamicVal, diags
 	}
-	v, more := hcldec.Decode(b.cfg.Body, b.schema.Spec(), ctx)
-	return v, append(diags, more...)
+	return b.arguments.evaluate(scope)
 }
 
 // Value evaluates an expression that stands outside of any block: an output, a local value.
 func (e *Evaluator) Value(expr hcl.Expression) (cty.Value, hcl.Diagnostics) {
-	ctx, diags := e.context(nil, config.References(expr), nil)
+	ctx, diags := e.context(nil, references(expr), nil)
 	if diags.HasErrors() {
 		return cty.DynamicVal, diags
 	}
@@ -134,7 +162,7 @@ func (e *Evaluator) Value(expr hcl.Expression) (cty.Value, hcl.Diagnostics) {
 
 // checkValue evaluates an expression of a check, which sees its own data block.
 func (e *Evaluator) checkValue(k *config.Check, data cty.Value, expr hcl.Expression) (cty.Value, hcl.Diagnostics) {
-	refs := config.References(expr)
+	refs := references(expr)
 	var own addr.Resource
 	if k.Data != nil {
 		own = k.Data.Addr
@@ -156,7 +184,7 @@ func (e *Evaluator) checkValue(k *config.Check, data cty.Value, expr hcl.Express
 // see alike is made once and is the parent.
 func (e *Evaluator) instanceContext(b *block, key addr.Key) (*hcl.EvalContext, hcl.Diagnostics) {
 	if b.base == nil {
-		base, diags := e.context(nil, staticReferences(b.refs), nil)
+		base, diags := e.context(nil, b.static, nil)
 		if diags.HasErrors() {
 			return nil, diags
 		}
@@ -166,11 +194,10 @@ func (e *Evaluator) instanceContext(b *block, key addr.Key) (*hcl.EvalContext, h
 	if diags.HasErrors() {
 		return nil, diags
 	}
-	resources := resourceReferences(b.refs)
-	if len(resources) == 0 && len(repetition) == 0 {
+	if len(b.resources) == 0 && len(repetition) == 0 {
 		return b.base, nil
 	}
-	return e.context(b.base, resources, repetition)
+	return e.context(b.base, b.resources, repetition)
 }
 
 // context makes a scope with what refs refer to and the each or count object.
@@ -184,29 +211,36 @@ func (e *Evaluator) context(parent *hcl.EvalContext, refs []config.Reference, re
 		ctx.Variables[name] = v
 	}
 	var diags hcl.Diagnostics
-	variables, locals := map[string]cty.Value{}, map[string]cty.Value{}
+	var variables, locals map[string]cty.Value
 	for _, ref := range refs {
 		switch s := ref.Subject; s.Kind {
 		case config.VariableSubject:
-			variables[s.Name] = e.variables[s.Name]
+			put(&variables, s.Name, e.variables[s.Name])
 		case config.LocalSubject:
 			v, more := e.local(s.Name)
 			diags = append(diags, more...)
-			locals[s.Name] = v
+			put(&locals, s.Name, v)
 		case config.PathSubject:
 			ctx.Variables["path"] = e.paths
 		}
 	}
-	if len(variables) > 0 {
+	if variables != nil {
 		ctx.Variables["var"] = cty.ObjectVal(variables)
 	}
-	if len(locals) > 0 {
+	if locals != nil {
 		ctx.Variables["local"] = cty.ObjectVal(locals)
 	}
 	if !diags.HasErrors() {
 		e.addResources(ctx, refs)
 	}
 	return ctx, diags
+}
+
+func put(m *map[string]cty.Value, name string, v cty.Value) {
+	if *m == nil {
+		*m = map[string]cty.Value{}
+	}
+	(*m)[name] = v
 }
 
 func (e *Evaluator) local(name string) (cty.Value, hcl.Diagnostics) {
@@ -221,56 +255,69 @@ func (e *Evaluator) local(name string) (cty.Value, hcl.Diagnostics) {
 // addResources adds the roots of the resources that refs refer to: one instance where the
 // key tells which, the whole block else.
 func (e *Evaluator) addResources(ctx *hcl.EvalContext, refs []config.Reference) {
-	type selection struct {
-		whole bool
-		keys  map[addr.Key]bool
-	}
-	selected := map[addr.Resource]*selection{}
+	var chosen []selection
 	for _, ref := range refs {
-		if ref.Subject.Kind != config.ResourceSubject {
-			continue
-		}
-		sel := selected[ref.Subject.Resource]
-		if sel == nil {
-			sel = &selection{keys: map[addr.Key]bool{}}
-			selected[ref.Subject.Resource] = sel
-		}
-		// A key that no instance has makes an error, which tells more about the whole.
-		if key, ok := e.exactKey(ctx, ref); ok && e.blocks[ref.Subject.Resource].expansion.has(key) {
-			sel.keys[key] = true
-		} else {
-			sel.whole = true
+		if ref.Subject.Kind == config.ResourceSubject {
+			chosen = e.choose(chosen, ctx, ref)
 		}
 	}
-	managed, data := roots{}, roots{}
-	for a, sel := range selected {
-		into := managed
-		if a.Mode == addr.Data {
-			into = data
-		}
-		b := e.blocks[a]
-		if sel.whole || b.expansion.kind == single {
-			into.add(a, b.wholeValue())
+	var managed, data roots
+	for _, sel := range chosen {
+		v := e.valueOf(sel)
+		if sel.block.cfg.Addr.Mode == addr.Data {
+			data.add(sel.block.cfg.Addr, v)
 		} else {
-			into.add(a, b.partValue(sel.keys))
+			managed.add(sel.block.cfg.Addr, v)
 		}
 	}
 	for name, v := range managed.values() {
 		ctx.Variables[name] = v
 	}
-	if len(data) > 0 {
+	if data != nil {
 		ctx.Variables["data"] = cty.ObjectVal(data.values())
 	}
+}
+
+// selection is what of a block is referred to.
+type selection struct {
+	block *block
+	whole bool
+	keys  []addr.Key
+}
+
+func (e *Evaluator) choose(list []selection, ctx *hcl.EvalContext, ref config.Reference) []selection {
+	b := e.blocks[ref.Subject.Resource]
+	i := slices.IndexFunc(list, func(s selection) bool { return s.block == b })
+	if i < 0 {
+		i, list = len(list), append(list, selection{block: b})
+	}
+	// A key that no instance has makes an error, which tells more about the whole.
+	if key, ok := e.exactKey(ctx, ref); ok && b.expansion.has(key) {
+		list[i].keys = append(list[i].keys, key)
+	} else {
+		list[i].whole = true
+	}
+	return list
+}
+
+func (e *Evaluator) valueOf(s selection) cty.Value {
+	if s.whole {
+		return s.block.wholeValue()
+	}
+	return s.block.partValue(s.keys)
 }
 
 // roots are the values of resources by type and name.
 type roots map[string]map[string]cty.Value
 
-func (r roots) add(a addr.Resource, v cty.Value) {
-	if r[a.Type] == nil {
-		r[a.Type] = map[string]cty.Value{}
+func (r *roots) add(a addr.Resource, v cty.Value) {
+	if *r == nil {
+		*r = roots{}
 	}
-	r[a.Type][a.Name] = v
+	if (*r)[a.Type] == nil {
+		(*r)[a.Type] = map[string]cty.Value{}
+	}
+	(*r)[a.Type][a.Name] = v
 }
 
 func (r roots) values() map[string]cty.Value {
@@ -287,34 +334,11 @@ func (e *Evaluator) exactKey(ctx *hcl.EvalContext, ref config.Reference) (addr.K
 	if ref.Key == nil || b == nil || b.expansion.kind == single {
 		return addr.Key{}, false
 	}
-	for _, nested := range config.References(ref.Key) {
-		if nested.Subject.Kind == config.ResourceSubject {
-			return addr.Key{}, false
-		}
-	}
 	v, diags := ref.Key.Value(ctx)
 	if diags.HasErrors() {
 		return addr.Key{}, false
 	}
 	return b.expansion.key(v)
-}
-
-func staticReferences(refs []config.Reference) []config.Reference {
-	return filterReferences(refs, func(k config.SubjectKind) bool { return k != config.ResourceSubject })
-}
-
-func resourceReferences(refs []config.Reference) []config.Reference {
-	return filterReferences(refs, func(k config.SubjectKind) bool { return k == config.ResourceSubject })
-}
-
-func filterReferences(refs []config.Reference, keep func(config.SubjectKind) bool) []config.Reference {
-	var out []config.Reference
-	for _, ref := range refs {
-		if keep(ref.Subject.Kind) {
-			out = append(out, ref)
-		}
-	}
-	return out
 }
 
 // wholeValue is what the block's address stands for: an object, or a tuple or object of
@@ -333,24 +357,19 @@ func (b *block) wholeValue() cty.Value {
 		}
 		b.whole = cty.TupleVal(elems)
 	case byForEach:
-		b.whole = b.partValue(nil)
+		b.whole = b.partValue(b.expansion.keys)
 	default:
 		b.whole = cty.DynamicVal
 	}
 	return b.whole
 }
 
-// partValue is an object of the instances with the given keys, or of all when keys is nil.
-// For a block with count it is an object too: an index by number finds its attributes, and
-// the tuple would need all instances.
-func (b *block) partValue(keys map[addr.Key]bool) cty.Value {
-	m := map[string]cty.Value{}
-	for _, k := range b.expansion.keys {
-		if keys == nil {
-			m[keyString(k)] = b.value(k)
-		}
-	}
-	for k := range keys {
+// partValue is an object of the instances with the given keys. For a block with count it is
+// an object too: an index by number finds its attributes, and the tuple would need all
+// instances.
+func (b *block) partValue(keys []addr.Key) cty.Value {
+	m := make(map[string]cty.Value, len(keys))
+	for _, k := range keys {
 		m[keyString(k)] = b.value(k)
 	}
 	return cty.ObjectVal(m)

@@ -196,17 +196,11 @@ func (e *Evaluator) repetition(b *block, key addr.Key) (map[string]cty.Value, hc
 }
 
 // dependencies lists what an instance depends on: instances where the reference tells which,
-// else whole blocks, as instances with the zero key.
-func (e *Evaluator) dependencies(b *block, key addr.Key) []Dependency {
-	ctx, diags := e.instanceContext(b, key)
-	if diags.HasErrors() {
-		return nil
-	}
-	seen := map[Dependency]bool{}
+// else whole blocks, as instances with the zero key. scope is that of the instance.
+func (e *Evaluator) dependencies(b *block, scope *hcl.EvalContext) []Dependency {
 	var out []Dependency
-	for _, d := range e.expandReferences(ctx, slices.Concat(b.refs, b.repetition), nil) {
-		if !seen[d] && d.Block != b.cfg.Addr {
-			seen[d] = true
+	for _, d := range e.expandReferences(scope, b.needs, nil) {
+		if d.Block != b.cfg.Addr && !slices.Contains(out, d) {
 			out = append(out, d)
 		}
 	}
@@ -214,14 +208,14 @@ func (e *Evaluator) dependencies(b *block, key addr.Key) []Dependency {
 }
 
 // expandReferences follows local values down to resources.
-func (e *Evaluator) expandReferences(ctx *hcl.EvalContext, refs []config.Reference, out []Dependency) []Dependency {
+func (e *Evaluator) expandReferences(scope *hcl.EvalContext, refs []config.Reference, out []Dependency) []Dependency {
 	for _, ref := range refs {
 		switch s := ref.Subject; s.Kind {
 		case config.LocalSubject:
-			out = e.expandReferences(ctx, config.References(e.cfg.Locals[s.Name].Expr), out)
+			out = e.expandReferences(scope, e.localNeeds(s.Name), out)
 		case config.ResourceSubject:
 			d := Dependency{Block: s.Resource}
-			if k, ok := e.exactKey(ctx, ref); ok {
+			if k, ok := e.exactKey(scope, ref); ok {
 				d.Key, d.Exact = k, true
 			} else if b := e.blocks[s.Resource]; b != nil && b.expansion.kind == single {
 				d.Exact = true
@@ -230,6 +224,15 @@ func (e *Evaluator) expandReferences(ctx *hcl.EvalContext, refs []config.Referen
 		}
 	}
 	return out
+}
+
+func (e *Evaluator) localNeeds(name string) []config.Reference {
+	refs, ok := e.needs[name]
+	if !ok {
+		refs = references(e.cfg.Locals[name].Expr)
+		e.needs[name] = refs
+	}
+	return refs
 }
 
 // Dependency is one instance, or all of a block.

@@ -21,7 +21,7 @@ type OutputChange struct {
 	Action    Action    // NoOp, Create, Update or Delete
 	Before    cty.Value // null when there was none
 	After     cty.Value // null when it goes
-	Sensitive bool // now or before
+	Sensitive bool      // now or before
 }
 
 func compareOutputs(a, b *OutputChange) int { return strings.Compare(a.Name, b.Name) }

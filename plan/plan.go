@@ -61,6 +61,7 @@ type Plan struct {
 	Evaluator *Evaluator
 
 	byAddress map[addr.Instance]*Change
+	records   []*state.Resource // in the order of addresses
 	recorded  map[addr.Instance]*Recorded
 	steps     *dag.Graph[Step] // once they are ordered
 }

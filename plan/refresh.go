@@ -7,11 +7,11 @@ import (
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
-	ctyjson "github.com/zclconf/go-cty/cty/json"
 
 	"github.com/diyform/diyform/internal/addr"
 	"github.com/diyform/diyform/internal/diag"
 	"github.com/diyform/diyform/providers"
+	"github.com/diyform/diyform/providers/schema"
 	"github.com/diyform/diyform/state"
 )
 
@@ -20,7 +20,8 @@ func (p *Plan) refresh(ctx context.Context) hcl.Diagnostics {
 	var diags hcl.Diagnostics
 	p.recorded = make(map[addr.Instance]*Recorded, len(p.Input.State.Resources))
 	bySession := map[providers.Session][]*Recorded{}
-	for _, r := range p.Input.State.Sorted() {
+	p.records = p.Input.State.Sorted()
+	for _, r := range p.records {
 		object, _, err := DecodeRecord(p.Input.Registry, r)
 		if err != nil {
 			diags = append(diags, diag.FromError(err, "The state cannot be read", nil)...)
@@ -54,7 +55,7 @@ func DecodeRecord(registry *providers.Registry, r *state.Resource) (*providers.O
 			Detail:  fmt.Sprintf("The state records %s, and this version of diyform knows no such type. Use the version that wrote it.", r.Address),
 		}
 	}
-	o, err := decodeRecord(r, t.Schema().ImpliedType())
+	o, err := decodeRecord(r, t.Schema())
 	return o, t, err
 }
 
@@ -81,13 +82,13 @@ func Refresh(ctx context.Context, in Input, pick func(addr.Instance) bool) ([]*R
 	return out, diags
 }
 
-func decodeRecord(r *state.Resource, t cty.Type) (*providers.Object, error) {
+func decodeRecord(r *state.Resource, s *schema.Schema) (*providers.Object, error) {
 	o := &providers.Object{Address: r.Address, Identity: r.Identity, Unfinished: r.Status == state.Unfinished}
 	if len(r.Attributes) == 0 {
-		o.Attributes = cty.NullVal(t)
+		o.Attributes = cty.NullVal(s.ImpliedType())
 		return o, nil
 	}
-	v, err := ctyjson.Unmarshal(r.Attributes, t)
+	v, err := s.Parse(r.Attributes)
 	if err != nil {
 		return nil, fmt.Errorf("attributes of %s: %w", r.Address, err)
 	}
@@ -137,8 +138,11 @@ func located(err error, summary string, a addr.Instance) hcl.Diagnostics {
 }
 
 func (p *Plan) noteDrift() {
-	for _, r := range p.Input.State.Sorted() {
+	for _, r := range p.records {
 		rec := p.recorded[r.Address]
+		if rec.Actual == rec.Object {
+			continue // as it was, to the last letter
+		}
 		if rec.Object.Unfinished || p.Input.State.BootID != p.Input.Env.BootID {
 			continue // not drift: a crash, or a reboot
 		}

@@ -207,6 +207,13 @@ func (d *definition[T, I, S, K]) read(snap S, o *Object) Reading {
 		return Reading{Err: err}
 	}
 	out := d.object(got)
+	if d.schema.Same(o.Attributes, out.Attributes) {
+		if bytes.Equal(o.Identity, out.Identity) && o.Unfinished == out.Unfinished {
+			return Reading{Object: o}
+		}
+		out.Attributes = o.Attributes
+		return Reading{Object: out}
+	}
 	out.Attributes = d.schema.Settle(o.Attributes, out.Attributes)
 	return Reading{Object: out}
 }

@@ -90,7 +90,7 @@ type Object struct {
 
 // Reading is what a snapshot holds of an object.
 type Reading struct {
-	Object *Object // nil when it is gone
+	Object *Object // nil when it is gone; the recorded one itself when all is as recorded
 	Err    error   // it could not be read
 }
 

@@ -56,7 +56,7 @@ func newDestroy(v *view) *cobra.Command {
 		Use:   "destroy",
 		Short: "Take away all that was made",
 		Long:  "Plans to destroy all that the state records, asks, and does it.",
-		Args:  cobra.NoArgs,
+		Args:  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return v.planAndApply(cmd.Context(), plan.Destroy, &flags)
 		},
@@ -102,7 +102,7 @@ func (v *view) approve(mode plan.Mode) bool {
 }
 
 func (v *view) applyFile(ctx context.Context, path string, f *applyFlags) error {
-	file, err := plan.ReadFile(path)
+	file, err := readPlan(path)
 	if err != nil {
 		return v.failWith(err, "The plan cannot be read")
 	}
@@ -152,7 +152,7 @@ func (s *session) planAgain(ctx context.Context, file *plan.File, f *applyFlags)
 func (s *session) carryOut(ctx context.Context, p *plan.Plan, f *applyFlags) error {
 	v := s.view
 	if !p.NeedsApply() {
-		s.summary(p, &apply.Result{})
+		s.summary(p, &apply.Result{Outputs: s.state.Outputs})
 		return nil
 	}
 	progress := newProgress(v)
@@ -184,7 +184,7 @@ func (s *session) summary(p *plan.Plan, r *apply.Result) {
 // incomplete says what was done and what was not.
 func (s *session) incomplete(p *plan.Plan, r *apply.Result) {
 	c := palette(s.view.err)
-	fmt.Fprintf(s.view.err, "\n%s\n", c.Bold(c.Red(fmt.Sprintf(
+	fmt.Fprintf(s.view.err, "%s\n", c.Bold(c.Red(fmt.Sprintf(
 		"Incomplete. Done: %d added, %d changed, %d destroyed. Failed: %d. Not tried: %d.",
 		r.Added, r.Changed, r.Destroyed, len(r.Failed), len(r.Skipped)))))
 	for _, a := range r.Failed {

@@ -59,7 +59,7 @@ func newExec(v *view) *cobra.Command {
 func (v *view) container(ctx context.Context, text string) (*session, supervisor.Status, error) {
 	s := &session{view: v, registry: registry.New(), store: state.Open(".")}
 	if err := s.load(); err != nil {
-		return nil, supervisor.Status{}, v.failWith(err, "The state cannot be read")
+		return nil, supervisor.Status{}, v.stateError(err)
 	}
 	if err := s.connect(); err != nil {
 		return nil, supervisor.Status{}, v.failWith(err, "The providers cannot be opened")

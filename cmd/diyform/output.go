@@ -24,7 +24,7 @@ func newOutput(v *view) *cobra.Command {
 		RunE: func(_ *cobra.Command, args []string) error {
 			st, _, err := state.Open(".").Load()
 			if err != nil {
-				return v.failWith(err, "The state cannot be read")
+				return v.stateError(err)
 			}
 			switch {
 			case asJSON && raw:
@@ -60,7 +60,7 @@ func (v *view) oneOutput(st *state.State, name string, asJSON, raw bool) error {
 	}
 	value, err := plan.DecodeOutput(o)
 	if err != nil {
-		return v.failWith(err, "The state cannot be read")
+		return v.stateError(err)
 	}
 	if !raw {
 		v.printf("%s\n", plan.Format(value))

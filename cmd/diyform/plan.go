@@ -19,7 +19,7 @@ func newPlan(v *view) *cobra.Command {
 		Short: "Show what apply would do",
 		Long: "Reads what is recorded from the kernel, evaluates the configuration, and shows what apply\n" +
 			"would do. It changes nothing.",
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s, err := v.open(cmd.Context(), "plan", true, &flags)
 			if err != nil {

@@ -2,7 +2,14 @@ package main
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"syscall"
 
+	"github.com/diyform/diyform/internal/diag"
 	"github.com/diyform/diyform/plan"
 )
 
@@ -41,4 +48,32 @@ func (s *session) writePlan(p *plan.Plan, path string, quiet bool) error {
 		s.view.printf("\nSaved the plan to: %s\n\nTo carry out exactly these actions:\n    diyform apply %q\n", path, path)
 	}
 	return nil
+}
+
+// readPlan reads a plan file. What else people give instead of one is told.
+func readPlan(path string) (*plan.File, error) {
+	file, err := plan.ReadFile(path)
+	problem := func(format string, args ...any) error {
+		return &diag.Problem{Summary: "Not a plan file", Detail: fmt.Sprintf(format, args...), Err: err}
+	}
+	switch {
+	case err == nil:
+		return file, nil
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, problem("There is no file %s. `diyform plan -out=%[1]s` writes it.", path)
+	case errors.Is(err, syscall.EISDIR):
+		return nil, problem("%s is a folder. To work in it: diyform -chdir=%[1]s apply.", path)
+	case errors.Is(err, fs.ErrPermission):
+		return nil, problem("%s cannot be read: permission denied. It is readable by who made the plan, %s, alone.", path, ownerOf(path))
+	case isState(path):
+		return nil, problem("%s records a state. A plan is what `diyform plan -out=FILE` writes; without a file, apply makes one itself.", path)
+	}
+	return nil, err
+}
+
+// isState reports whether the file looks like the recorded state.
+func isState(path string) bool {
+	var keys struct{ Lineage, Resources json.RawMessage }
+	b, err := os.ReadFile(path)
+	return err == nil && json.Unmarshal(b, &keys) == nil && keys.Lineage != nil && keys.Resources != nil
 }

@@ -30,7 +30,7 @@ func newPs(v *view) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "ps",
 		Short: "List the containers and how they are",
-		Args:  cobra.NoArgs,
+		Args:  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			rows, err := v.containers(cmd.Context())
 			if err != nil {
@@ -50,7 +50,7 @@ func newPs(v *view) *cobra.Command {
 func (v *view) containers(ctx context.Context) ([]containerRow, error) {
 	s := &session{view: v, registry: registry.New(), store: state.Open(".")}
 	if err := s.load(); err != nil {
-		return nil, v.failWith(err, "The state cannot be read")
+		return nil, v.stateError(err)
 	}
 	if err := s.connect(); err != nil {
 		return nil, v.failWith(err, "The providers cannot be opened")

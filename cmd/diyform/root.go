@@ -5,12 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
 	"github.com/diyform/diyform/internal/diag"
 )
@@ -29,11 +27,11 @@ func (e exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(e)
 
 // execute runs the command that args name and gives the exit code.
 func execute(ctx context.Context, v *view, args []string) int {
-	root := newRoot(v)
+	root, cmd := newRoot(v), (*cobra.Command)(nil)
 	args, err := changeFolder(args)
 	if err == nil {
 		root.SetArgs(doubleDashes(root, args))
-		err = root.ExecuteContext(ctx)
+		cmd, err = root.ExecuteContextC(ctx)
 	}
 	var status exitStatus
 	switch {
@@ -42,7 +40,7 @@ func execute(ctx context.Context, v *view, args []string) int {
 	case errors.As(err, &status):
 		return int(status)
 	}
-	v.diagnostics(nil, diag.FromError(err, "The command line is wrong", nil))
+	v.diagnostics(nil, diag.FromError(misused(cmd, err), "The command line is wrong", nil))
 	return exitError
 }
 
@@ -54,12 +52,16 @@ func newRoot(v *view) *cobra.Command {
 			"`diyform plan` shows what would change, `diyform apply` does it, `diyform destroy`\n" +
 			"takes all of it away.\n\n" +
 			"-chdir=DIR before the command makes it work in DIR. Flags take one dash or two.",
+		Args: commandsOnly, RunE: showHelp,
+		Version:       version,
 		SilenceErrors: true, SilenceUsage: true,
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
 	}
 	root.SetIn(v.in)
 	root.SetOut(v.out)
 	root.SetErr(v.err)
+	root.SetVersionTemplate(versionLine())
+	root.SetFlagErrorFunc(flagProblem)
 	root.AddCommand(
 		newPlan(v), newApply(v), newDestroy(v), newValidate(v), newFmt(v), newShow(v), newOutput(v),
 		newState(v), newExec(v), newLogs(v), newPs(v), newVersion(v),
@@ -84,31 +86,6 @@ func changeFolder(args []string) ([]string, error) {
 		return args[1:], nil
 	}
 	return args, nil
-}
-
-// doubleDashes gives long flags written with one dash, as Terraform's are, the second that
-// pflag wants. What follows "--" is not ours.
-func doubleDashes(root *cobra.Command, args []string) []string {
-	long := map[string]bool{"help": true, "version": true}
-	var visit func(c *cobra.Command)
-	visit = func(c *cobra.Command) {
-		c.Flags().VisitAll(func(f *pflag.Flag) { long[f.Name] = true })
-		for _, sub := range c.Commands() {
-			visit(sub)
-		}
-	}
-	visit(root)
-	out := slices.Clone(args)
-	for i, arg := range out {
-		if arg == "--" {
-			break
-		}
-		name, _, _ := strings.Cut(strings.TrimPrefix(arg, "-"), "=")
-		if strings.HasPrefix(arg, "-") && !strings.HasPrefix(arg, "--") && (long[name] || len(name) > 2) {
-			out[i] = "-" + arg
-		}
-	}
-	return out
 }
 
 // fail prints diagnostics and gives the error that ends the command.

@@ -79,12 +79,12 @@ func (v *view) open(ctx context.Context, command string, lock bool, f *stackFlag
 	s := &session{view: v, registry: registry.New(), store: state.Open(".")}
 	if lock {
 		if err := s.takeLock(ctx, command, f.lockTimeout); err != nil {
-			return nil, v.failWith(err, "The state cannot be locked")
+			return nil, v.failWith(explainAccess(err), "The state cannot be locked")
 		}
 	}
 	if err := s.load(); err != nil {
 		s.close()
-		return nil, v.failWith(err, "The state cannot be read")
+		return nil, v.stateError(err)
 	}
 	return s, nil
 }

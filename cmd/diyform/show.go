@@ -22,7 +22,7 @@ func newShow(v *view) *cobra.Command {
 			}
 			s := &session{view: v, registry: registry.New(), store: state.Open(".")}
 			if err := s.load(); err != nil {
-				return v.failWith(err, "The state cannot be read")
+				return v.stateError(err)
 			}
 			if asJSON {
 				return v.json(stateJSON(s.state))
@@ -35,7 +35,7 @@ func newShow(v *view) *cobra.Command {
 }
 
 func (v *view) showFile(path string, asJSON bool) error {
-	file, err := plan.ReadFile(path)
+	file, err := readPlan(path)
 	if err != nil {
 		return v.failWith(err, "The plan cannot be read")
 	}
@@ -76,7 +76,7 @@ func (s *session) showState() error {
 func (s *session) showResource(r *state.Resource) error {
 	object, t, err := plan.DecodeRecord(s.registry, r)
 	if err != nil {
-		return s.view.failWith(err, "The state cannot be read")
+		return s.view.stateError(err)
 	}
 	plan.RenderObject(s.view.out, palette(s.view.out), r.Address, t.Schema(), object.Attributes, r.Sensitive)
 	return nil

@@ -13,7 +13,7 @@ import (
 )
 
 func newState(v *view) *cobra.Command {
-	cmd := &cobra.Command{Use: "state", Short: "Look at what is recorded", Args: cobra.NoArgs, RunE: showHelp}
+	cmd := &cobra.Command{Use: "state", Short: "Look at what is recorded", Args: commandsOnly, RunE: showHelp}
 	cmd.AddCommand(newStateList(v), newStateShow(v))
 	return cmd
 }
@@ -28,7 +28,7 @@ func newStateList(v *view) *cobra.Command {
 		RunE: func(_ *cobra.Command, args []string) error {
 			st, _, err := state.Open(".").Load()
 			if err != nil {
-				return v.failWith(err, "The state cannot be read")
+				return v.stateError(err)
 			}
 			for _, r := range st.Sorted() {
 				if len(args) == 0 || belongs(r.Address, args) {
@@ -58,7 +58,7 @@ func newStateShow(v *view) *cobra.Command {
 		RunE: func(_ *cobra.Command, args []string) error {
 			s := &session{view: v, registry: registry.New(), store: state.Open(".")}
 			if err := s.load(); err != nil {
-				return v.failWith(err, "The state cannot be read")
+				return v.stateError(err)
 			}
 			r, err := s.find(args[0])
 			if err != nil {

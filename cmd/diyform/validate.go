@@ -18,7 +18,7 @@ func newValidate(v *view) *cobra.Command {
 		Use:   "validate",
 		Short: "Check the configuration",
 		Long:  "Checks the configuration for itself: no variables' values, no state, no kernel.",
-		Args:  cobra.NoArgs,
+		Args:  noArguments,
 		RunE: func(*cobra.Command, []string) error {
 			cfg, diags := config.Load(".")
 			if !diags.HasErrors() {

@@ -79,7 +79,7 @@ func bringUp() error {
 				return nil
 			}
 		case <-deadline:
-			return fmt.Errorf("wait for the carrier of %s: nothing after %v", uplink.link, carrierDeadline)
+			return fmt.Errorf("wait for the addresses of %s: nothing after %v", uplink.link, carrierDeadline)
 		}
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/diyform/diyform/internal/addr"
 	"github.com/diyform/diyform/internal/linux/netns"
@@ -38,8 +39,15 @@ func openSession(env providers.Env) (*session, error) {
 	return &session{env: env, client: supervisor.Connect(env.RuntimeDir)}, nil
 }
 
-// Close has nothing to close: the client holds no connection.
-func (k *session) Close() error { return nil }
+// settleTimeout bounds the wait for a supervisor to end, which takes it some milliseconds.
+const settleTimeout = 5 * time.Second
+
+// Close waits until nothing is left of a stack whose last container is gone.
+func (k *session) Close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), settleTimeout)
+	defer cancel()
+	return k.client.Settle(ctx)
+}
 
 // snapshot is what the stack's supervisor knows.
 type snapshot struct {

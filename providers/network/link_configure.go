@@ -217,7 +217,7 @@ func restoreRoutes(ctx context.Context, conn *rtnl.Conn, routes []rtnl.Route, fr
 // its routes and IPv6 addresses: they are put back.
 func rename(ctx context.Context, conn *rtnl.Conn, l *rtnl.Link, name string) error {
 	ref := rtnl.ByIndex(l.Index)
-	err := conn.Do(ctx, rtnl.SetLink(ref, rtnl.LinkChange{Name: name}))
+	err := conn.Do(ctx, rtnl.RenameLink(l.Index, name))
 	if !errors.Is(err, unix.EBUSY) {
 		return err
 	}
@@ -232,7 +232,7 @@ func rename(ctx context.Context, conn *rtnl.Conn, l *rtnl.Link, name string) err
 	if err := conn.Do(ctx, setUp(ref, false)); err != nil {
 		return err
 	}
-	reqs := []*rtnl.Request{rtnl.SetLink(ref, rtnl.LinkChange{Name: name}), setUp(ref, true)}
+	reqs := []*rtnl.Request{rtnl.RenameLink(l.Index, name), setUp(ref, true)}
 	for _, a := range configured(have) {
 		reqs = append(reqs, rtnl.AddAddress(a))
 	}

@@ -241,6 +241,11 @@ func (vethPair) delete(ctx context.Context, k *session, ops []*vethOp) {
 			byNamespace[d.namespace] = append(byNamespace[d.namespace], doomedEnd{d, op})
 		}
 	}
+	for namespace := range byNamespace {
+		// Closes one that has lost its name, which would otherwise live on, with its links,
+		// as long as we hold it: a container's own, which was removed with the container.
+		_, _ = k.namespace(namespace)
+	}
 	errs := map[*vethOp]error{}
 	// The batch's own namespace first: deleting the first ends takes the others along, and
 	// one by one in a thousand namespaces they would each cost the kernel a grace period.

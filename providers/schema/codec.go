@@ -45,14 +45,14 @@ func (s *Schema) decode(v cty.Value, into reflect.Value, prefix string, u *Unkno
 		u.add(prefix)
 		return
 	}
-	have := v.Type()
+	all := len(v.Type().AttributeTypes()) == len(s.Attributes)+len(s.Blocks)
 	for _, a := range s.Attributes {
-		if have.HasAttribute(a.Name) {
+		if all || has(v, a.Name) {
 			decodeValue(v.GetAttr(a.Name), into.Field(a.field), join(prefix, a.Name), u)
 		}
 	}
 	for _, b := range s.Blocks {
-		if have.HasAttribute(b.Name) {
+		if all || has(v, b.Name) {
 			b.decodeBlock(v.GetAttr(b.Name), into.Field(b.field), join(prefix, b.Name), u)
 		}
 	}

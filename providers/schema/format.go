@@ -3,6 +3,7 @@ package schema
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/netip"
 	"slices"
@@ -145,26 +146,41 @@ func (s *Schema) canonical(v cty.Value, prefix string) (cty.Value, []*diag.Probl
 		return v, nil
 	}
 	var problems []*diag.Problem
-	m := v.AsValueMap()
+	changed := map[string]cty.Value{}
 	for _, a := range s.Attributes {
-		e, ok := m[a.Name]
-		if !ok {
+		if !has(v, a.Name) || !a.checked() {
 			continue
 		}
+		e := v.GetAttr(a.Name)
 		got, err := a.canonical(e)
 		if err != nil {
 			problems = append(problems, a.invalid(join(prefix, a.Name), err))
+		} else if !got.RawEquals(e) {
+			changed[a.Name] = got
 		}
-		m[a.Name] = got
 	}
 	for _, b := range s.Blocks {
-		if e, ok := m[b.Name]; ok {
-			var p []*diag.Problem
-			m[b.Name], p = b.canonicalBlock(e, join(prefix, b.Name))
-			problems = append(problems, p...)
+		if !has(v, b.Name) {
+			continue
+		}
+		e := v.GetAttr(b.Name)
+		got, p := b.canonicalBlock(e, join(prefix, b.Name))
+		problems = append(problems, p...)
+		if !got.RawEquals(e) {
+			changed[b.Name] = got
 		}
 	}
+	if len(changed) == 0 {
+		return v, problems
+	}
+	m := v.AsValueMap()
+	maps.Copy(m, changed)
 	return cty.ObjectVal(m), problems
+}
+
+// checked reports whether there is anything that a value can be wrong by.
+func (a *Attribute) checked() bool {
+	return a.Format != "" || len(a.Enum) > 0 || a.Type == cty.Number || a.Type.IsListType()
 }
 
 func (b *Block) canonicalBlock(v cty.Value, path string) (cty.Value, []*diag.Problem) {

@@ -22,10 +22,24 @@ func (s *Schema) Propose(config, prior cty.Value) cty.Value {
 
 // part gives attribute name of v, or null when v is null or has no such attribute.
 func part(v cty.Value, name string, t cty.Type) cty.Value {
-	if v.IsNull() || !v.Type().HasAttribute(name) {
+	if v.IsNull() || !has(v, name) {
 		return cty.NullVal(t)
 	}
 	return v.GetAttr(name)
+}
+
+// whole is part for a v of the implied type, which has every attribute.
+func whole(v cty.Value, name string, t cty.Type) cty.Value {
+	if v.IsNull() {
+		return cty.NullVal(t)
+	}
+	return v.GetAttr(name)
+}
+
+// has is Type.HasAttribute for names that are normal already, as those of a schema are.
+func has(v cty.Value, name string) bool {
+	_, ok := v.Type().AttributeTypes()[name]
+	return ok
 }
 
 func (a *Attribute) propose(config, prior cty.Value) cty.Value {
@@ -97,7 +111,7 @@ func (s *Schema) Diff(before, after cty.Value) []Change {
 
 func (s *Schema) diff(before, after cty.Value, prefix string, out []Change) []Change {
 	for _, a := range s.Attributes {
-		x, y := part(before, a.Name, a.Type), part(after, a.Name, a.Type)
+		x, y := whole(before, a.Name, a.Type), whole(after, a.Name, a.Type)
 		if !a.Equal(x, y) {
 			out = append(out, Change{Path: join(prefix, a.Name), Attribute: a, Before: x, After: y, Replace: a.Replace})
 		}
@@ -141,6 +155,9 @@ func elements(v cty.Value) []cty.Value {
 // Equal reports whether two values of the attribute mean the same: a null collection is an
 // empty one, and the order of an unordered list does not count. Unknown equals nothing.
 func (a *Attribute) Equal(x, y cty.Value) bool {
+	if a.Type.IsPrimitiveType() {
+		return equalPrimitives(x, y)
+	}
 	if !x.IsWhollyKnown() || !y.IsWhollyKnown() {
 		return false
 	}
@@ -151,6 +168,18 @@ func (a *Attribute) Equal(x, y cty.Value) bool {
 	}
 	if a.Unordered && a.Type.IsListType() {
 		return sameElements(x, y)
+	}
+	return x.RawEquals(y)
+}
+
+func equalPrimitives(x, y cty.Value) bool {
+	switch {
+	case !x.IsKnown() || !y.IsKnown():
+		return false
+	case x.IsNull() || y.IsNull():
+		return x.IsNull() && y.IsNull()
+	case x.Type() == cty.String && y.Type() == cty.String:
+		return x.AsString() == y.AsString()
 	}
 	return x.RawEquals(y)
 }
@@ -197,10 +226,18 @@ func (s *Schema) Volatiles(config, after cty.Value) cty.Value {
 	return cty.ObjectVal(m)
 }
 
+// Same reports whether two objects of the implied type mean the same.
+func (s *Schema) Same(x, y cty.Value) bool {
+	if x.IsNull() || y.IsNull() {
+		return x.IsNull() && y.IsNull()
+	}
+	return x.IsKnown() && y.IsKnown() && len(s.Diff(x, y)) == 0
+}
+
 // Settle gives actual with the recorded way of writing where both mean the same, so that an
 // unordered list keeps the order in which it was configured.
 func (s *Schema) Settle(recorded, actual cty.Value) cty.Value {
-	if recorded.IsNull() || actual.IsNull() {
+	if recorded.IsNull() || !recorded.IsKnown() || actual.IsNull() {
 		return actual
 	}
 	m := actual.AsValueMap()

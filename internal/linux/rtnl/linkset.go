@@ -152,7 +152,6 @@ func boolean(b bool) uint32 {
 
 // LinkChange is what SetLink changes. Nil and zero leave things as they are.
 type LinkChange struct {
-	Name   string  // EBUSY on a kernel before 6.2 while the link is up
 	Alias  *string // "" removes it; at most 255 bytes
 	MTU    int
 	MAC    net.HardwareAddr
@@ -170,9 +169,6 @@ func SetLink(ref LinkRef, ch LinkChange) *Request {
 		flags, change = boolean(*ch.Up)*unix.IFF_UP, unix.IFF_UP
 	}
 	e := encoder{linkHeader(ref.Index, flags, change)}
-	if ch.Name != "" && ref.Index != 0 {
-		e.attrString(unix.IFLA_IFNAME, ch.Name)
-	}
 	ref.nameAttr(&e)
 	if ch.Alias != nil {
 		e.attr(unix.IFLA_IFALIAS, []byte(*ch.Alias))
@@ -198,6 +194,14 @@ func SetLink(ref LinkRef, ch LinkChange) *Request {
 		e.end(info)
 	}
 	return &Request{typ: unix.RTM_NEWLINK, body: e.b, op: "change link", object: ref.String()}
+}
+
+// RenameLink gives the link of an index another name. EBUSY says that the kernel, older than
+// 6.2, does that only while the link is down; EEXIST that the name is taken.
+func RenameLink(index int, name string) *Request {
+	e := encoder{linkHeader(index, 0, 0)}
+	e.attrString(unix.IFLA_IFNAME, name)
+	return &Request{typ: unix.RTM_NEWLINK, body: e.b, op: "rename link to", object: name}
 }
 
 // AddAltName gives a link a further name, of at most 127 bytes. EEXIST says that a link of

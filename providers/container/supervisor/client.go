@@ -9,7 +9,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"syscall"
 	"time"
 
@@ -136,9 +135,10 @@ func nobodyThere(err error) bool {
 	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED)
 }
 
-// hasRemains reports whether a supervisor was here that did not take leave.
+// hasRemains reports whether a supervisor was here, or was about to be, that did not take
+// leave: it would have removed the folder.
 func (c *Client) hasRemains() bool {
-	_, err := os.Stat(filepath.Join(c.dir, lockName))
+	_, err := os.Stat(c.dir)
 	return err == nil
 }
 

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
@@ -207,15 +206,8 @@ func (s *server) endLocked() {
 
 // leave removes the supervisor's own files, and the stack's folder if nothing is in it.
 func (s *server) leave() error {
-	errs := []error{ignoreMissing(os.Remove(filepath.Join(s.dir, socketName)))}
 	if len(s.containers) == 0 {
-		for _, name := range []string{containersName, logName, lockName, ""} {
-			err := os.Remove(filepath.Join(s.dir, name))
-			if !errors.Is(err, fs.ErrExist) { // ENOTEMPTY: there are others' files
-				errs = append(errs, ignoreMissing(err))
-			}
-		}
-		_ = os.Remove(filepath.Dir(s.dir)) // of all stacks: it stays as long as it has another
+		return removeStack(s.dir)
 	}
-	return errors.Join(errs...)
+	return ignoreMissing(os.Remove(filepath.Join(s.dir, socketName)))
 }

@@ -2,8 +2,10 @@ package supervisor
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,10 +20,7 @@ const startTime = 10 * time.Second
 
 // spawn starts a supervisor and waits until it serves, or has found another one that does.
 func (c *Client) spawn(ctx context.Context) error {
-	if err := os.MkdirAll(c.dir, 0o700); err != nil {
-		return fmt.Errorf("start supervisor: %w", err)
-	}
-	log, err := os.OpenFile(filepath.Join(c.dir, logName), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+	log, err := c.openLog()
 	if err != nil {
 		return fmt.Errorf("start supervisor: %w", err)
 	}
@@ -42,6 +41,20 @@ func (c *Client) spawn(ctx context.Context) error {
 	// It outlives us. While we live it is our child, and must not stay a zombie.
 	go cmd.Wait()
 	return c.await(ctx, ready)
+}
+
+// openLog makes the stack's folder and the supervisor's log in it. The folder may be removed
+// in between, by a supervisor that takes leave.
+func (c *Client) openLog() (*os.File, error) {
+	for {
+		if err := os.MkdirAll(c.dir, 0o700); err != nil {
+			return nil, err
+		}
+		log, err := os.OpenFile(filepath.Join(c.dir, logName), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+		if !errors.Is(err, fs.ErrNotExist) {
+			return log, err
+		}
+	}
 }
 
 // command is a supervisor for the stack, in a session of its own.

@@ -1,0 +1,123 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/diyform/diyform/internal/diag"
+)
+
+// doubleDashes gives long flags written with one dash, as Terraform's are, the second that
+// pflag wants. What follows "--" is not ours, nor is what follows the address of an exec.
+func doubleDashes(root *cobra.Command, args []string) []string {
+	cmd, below, err := root.Find(args)
+	if err != nil {
+		cmd, below = root, args // the error is told when the command is run
+	}
+	cmd.InitDefaultHelpFlag()
+	cmd.InitDefaultVersionFlag()
+	out := slices.Clone(args)
+	begin := len(args) - len(below)
+	for i := 0; i < len(out) && out[i] != "--"; i++ {
+		name, dashed := strings.CutPrefix(out[i], "-")
+		switch {
+		case dashed && name != "":
+			var separate bool
+			out[i], separate = longFlag(cmd.Flags(), out[i])
+			if separate {
+				i++
+			}
+		case cmd.Name() == "exec" && i >= begin:
+			return out
+		}
+	}
+	return out
+}
+
+// longFlag gives the flag with its dashes, and whether its value is the next argument. One
+// dash and an unknown word is a long flag too, if it cannot be short ones.
+func longFlag(flags *pflag.FlagSet, arg string) (string, bool) {
+	name, _, valued := strings.Cut(strings.TrimLeft(arg, "-"), "=")
+	single := !strings.HasPrefix(arg, "--")
+	f := flags.Lookup(name)
+	if f == nil && single && name != "" {
+		f = flags.ShorthandLookup(name[len(name)-1:])
+		if flags.ShorthandLookup(name[:1]) == nil && len(name) > 1 {
+			return "-" + arg, false
+		}
+	} else if single {
+		arg = "-" + arg
+	}
+	return arg, f != nil && f.NoOptDefVal == "" && !valued
+}
+
+// flagProblem says what is wrong with a flag, and which one may have been meant.
+func flagProblem(cmd *cobra.Command, err error) error {
+	var unknown *pflag.NotExistError
+	if !errors.As(err, &unknown) || unknown.GetSpecifiedShortnames() != "" {
+		return err
+	}
+	name := unknown.GetSpecifiedName()
+	if name == "chdir" {
+		return &diag.Problem{
+			Summary: "A flag is in the wrong place",
+			Detail:  fmt.Sprintf("-chdir=DIR stands before the command: diyform -chdir=DIR %s.", cmd.Name()), Err: err,
+		}
+	}
+	var known []string
+	cmd.Flags().VisitAll(func(f *pflag.Flag) { known = append(known, "-"+f.Name) })
+	return &diag.Problem{
+		Summary: "Unknown flag",
+		Detail: fmt.Sprintf("%q has no flag -%s.%s `%[1]s -help` lists those that it has.",
+			cmd.CommandPath(), name, diag.Suggest("-"+name, known)),
+		Err: err,
+	}
+}
+
+// commandsOnly refuses arguments of a command that is there for its subcommands.
+func commandsOnly(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	var known []string
+	for _, sub := range cmd.Commands() {
+		known = append(known, sub.Name())
+	}
+	return &diag.Problem{
+		Summary: "Unknown command",
+		Detail: fmt.Sprintf("%q has no command %q.%s `%[1]s -help` lists those that it has.",
+			cmd.CommandPath(), args[0], diag.Suggest(args[0], known)),
+	}
+}
+
+// noArguments refuses arguments.
+func noArguments(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%q takes no arguments, and %q is one", cmd.CommandPath(), args[0])
+}
+
+// misused adds how the command is used to an error that does not say what to do.
+func misused(cmd *cobra.Command, err error) error {
+	var p *diag.Problem
+	if errors.As(err, &p) || cmd == nil {
+		return err
+	}
+	return &diag.Problem{
+		Summary: "The command line is wrong",
+		Detail:  fmt.Sprintf("%s It is used as: %s", diag.Sentence(capital(err.Error())), cmd.UseLine()), Err: err,
+	}
+}
+
+func capital(s string) string {
+	if s == "" {
+		return s
+	}
+	return strings.ToUpper(s[:1]) + s[1:]
+}

@@ -1,0 +1,102 @@
+package plan
+
+import (
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hcldec"
+	"github.com/zclconf/go-cty/cty"
+	"github.com/zclconf/go-cty/cty/convert"
+
+	"github.com/diyform/diyform/providers/schema"
+)
+
+// arguments is a body taken apart once for all instances of its block. It evaluates to what
+// hcldec would decode, and leaves it to hcldec to say what is wrong.
+type arguments struct {
+	body   hcl.Body
+	schema *schema.Schema
+	whole  bool // everything that must be there is there, and nothing else
+	values map[string]hcl.Expression
+	blocks map[string][]*arguments
+	empty  map[string]cty.Value // of what is not there, by name
+}
+
+func newArguments(body hcl.Body, s *schema.Schema) *arguments {
+	content, diags := body.Content(hcldec.ImpliedSchema(s.Spec()))
+	a := &arguments{
+		body: body, schema: s, whole: !diags.HasErrors(),
+		values: map[string]hcl.Expression{}, blocks: map[string][]*arguments{}, empty: map[string]cty.Value{},
+	}
+	for _, attr := range s.Attributes {
+		if given := content.Attributes[attr.Name]; given != nil {
+			a.values[attr.Name] = given.Expr
+		} else if attr.Settable() {
+			a.empty[attr.Name] = cty.NullVal(attr.Type)
+		}
+	}
+	for _, b := range s.Blocks {
+		for _, given := range content.Blocks.OfType(b.Name) {
+			nested := newArguments(given.Body, b.Schema)
+			a.whole = a.whole && nested.whole
+			a.blocks[b.Name] = append(a.blocks[b.Name], nested)
+		}
+		n, t := len(a.blocks[b.Name]), hcldec.ImpliedType(b.Spec())
+		switch {
+		case b.Nesting == schema.List && n == 0:
+			a.empty[b.Name] = cty.ListValEmpty(t)
+		case n == 0:
+			a.empty[b.Name] = cty.NullVal(t)
+		}
+		a.whole = a.whole && (b.Nesting == schema.List || n == 1 || n == 0 && b.Nesting == schema.Optional)
+	}
+	return a
+}
+
+// evaluate gives an object of what may be set, with marks.
+func (a *arguments) evaluate(scope *hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
+	if a.whole {
+		if v, ok := a.object(scope); ok {
+			return v, nil
+		}
+	}
+	return hcldec.Decode(a.body, a.schema.Spec(), scope)
+}
+
+func (a *arguments) object(scope *hcl.EvalContext) (cty.Value, bool) {
+	m := make(map[string]cty.Value, len(a.schema.Attributes)+len(a.schema.Blocks))
+	for name, v := range a.empty {
+		m[name] = v
+	}
+	for _, attr := range a.schema.Attributes {
+		expr := a.values[attr.Name]
+		if expr == nil {
+			continue
+		}
+		v, diags := expr.Value(scope)
+		if diags.HasErrors() {
+			return v, false
+		}
+		v, err := convert.Convert(v, attr.Type)
+		if err != nil {
+			return v, false
+		}
+		m[attr.Name] = v
+	}
+	for _, b := range a.schema.Blocks {
+		var list []cty.Value
+		for _, nested := range a.blocks[b.Name] {
+			v, ok := nested.object(scope)
+			if !ok {
+				return v, false
+			}
+			list = append(list, v)
+		}
+		switch {
+		case len(list) == 0: // in empty
+		case b.Nesting == schema.List:
+			m[b.Name] = cty.ListVal(list)
+		default:
+			m[b.Name] = list[0]
+		}
+	}
+	return cty.ObjectVal(m), true
+}
