@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/diyform/diyform/apply"
 	"github.com/diyform/diyform/plan"
@@ -69,21 +71,35 @@ func BenchmarkPlan(b *testing.B) {
 				l := hosts(b, n, applied)
 				b.ReportAllocs()
 				var kept runtime.MemStats
+				var used time.Duration
 				for b.Loop() {
+					begun := processorTime(b)
 					p, diags := l.plan(plan.Normal)
 					if diags.HasErrors() || p.HasChanges() == applied {
 						b.Fatal(diags)
 					}
 					b.StopTimer()
+					used += processorTime(b) - begun
 					runtime.GC()
 					runtime.ReadMemStats(&kept)
 					runtime.KeepAlive(p)
 					b.StartTimer()
 				}
+				b.ReportMetric(float64(used.Milliseconds())/float64(b.N), "cpu-ms/op")
 				b.ReportMetric(float64(kept.HeapAlloc)/(1<<20), "MB-kept")
 			})
 		}
 	}
+}
+
+// processorTime is what this process has used: on a busy machine it tells more than the time
+// that passed.
+func processorTime(b *testing.B) time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 func BenchmarkApply(b *testing.B) {

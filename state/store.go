@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/google/uuid"
+
 	"github.com/diyform/diyform/internal/failpoint"
 	"github.com/diyform/diyform/internal/linux/bootid"
 )
@@ -19,6 +21,7 @@ const (
 	privateDir  = ".diyform"
 	journalFile = ".diyform/journal"
 	lockFile    = ".diyform/lock"
+	lineageFile = ".diyform/lineage" // until the first save: what the first plan promised
 )
 
 var (
@@ -74,7 +77,8 @@ func (s *Store) Load() (*State, *Recovery, error) {
 		if err != nil {
 			return nil, nil, fmt.Errorf("load state: %w", err)
 		}
-		return New(boot), nil, nil
+		st, err := s.first(boot)
+		return st, nil, err
 	}
 	if st == nil {
 		st = New(j.bootID)
@@ -90,6 +94,25 @@ func (s *Store) Load() (*State, *Recovery, error) {
 		return st, nil, nil // killed before the kernel was asked for anything
 	}
 	return st, j.fold(st), nil
+}
+
+// first gives the empty state of a folder that has none. Its lineage is kept, if the store has
+// the lock: marks and MAC addresses follow from it, so that a plan says what the apply after
+// it will make.
+func (s *Store) first(bootID string) (*State, error) {
+	st := New(bootID)
+	kept, err := os.ReadFile(s.path(lineageFile))
+	if err == nil && uuid.Validate(string(kept)) == nil {
+		st.Lineage = string(kept)
+		return st, nil
+	}
+	if s.lock == nil {
+		return st, nil
+	}
+	if err := os.WriteFile(s.path(lineageFile), []byte(st.Lineage), 0o600); err != nil {
+		return nil, fmt.Errorf("keep lineage: %w", err)
+	}
+	return st, nil
 }
 
 // readDocument gives nil where there is none.
@@ -180,6 +203,9 @@ func (s *Store) Save(st *State) error {
 	}
 	if err := s.replaceDocument(data); err != nil {
 		return fmt.Errorf("save state: %w", err)
+	}
+	if err := removeIfThere(s.path(lineageFile)); err != nil {
+		return fmt.Errorf("remove lineage: %w", err)
 	}
 	// Only now: until the document is in place, the journal is the only record.
 	failpoint.Hit("state.remove_journal.before")

@@ -26,6 +26,20 @@ func TestLoadWithoutDocument(t *testing.T) {
 	equal(t, "files", names(t, dir), []string(nil))
 }
 
+func TestFirstPlanKeepsLineage(t *testing.T) {
+	dir := t.TempDir()
+	s := locked(t, dir)
+	planned, _, err := s.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	applied, _ := load(t, dir)
+	equal(t, "lineage", applied.Lineage, planned.Lineage)
+	applied.Serial++
+	save(t, s, applied)
+	equal(t, "files", names(t, dir), []string{".diyform/lock", File})
+}
+
 func TestSaveAndLoad(t *testing.T) {
 	dir := t.TempDir()
 	s := locked(t, dir)

@@ -27,7 +27,8 @@ func (e exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(e)
 
 // execute runs the command that args name and gives the exit code.
 func execute(ctx context.Context, v *view, args []string) int {
-	root, cmd := newRoot(v), (*cobra.Command)(nil)
+	var cmd *cobra.Command
+	root := newRoot(v)
 	args, err := changeFolder(args)
 	if err == nil {
 		root.SetArgs(doubleDashes(root, args))

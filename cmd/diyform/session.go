@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/hashicorp/hcl/v2"
@@ -123,6 +125,9 @@ func (s *session) connect() error {
 	if err != nil {
 		return err
 	}
+	if err := checkPrivate(runtimeRoot()); err != nil {
+		return err
+	}
 	s.env = providers.Env{
 		Lineage: s.state.Lineage, BootID: boot, Dir: dir,
 		RuntimeDir: filepath.Join(runtimeRoot(), s.state.Lineage),
@@ -134,7 +139,7 @@ func (s *session) connect() error {
 
 // runtimeRoot is where what is gone at reboot lives.
 func runtimeRoot() string {
-	if os.Getuid() == 0 {
+	if os.Geteuid() == 0 {
 		return "/run/diyform"
 	}
 	if dir := os.Getenv("XDG_RUNTIME_DIR"); dir != "" {
@@ -143,9 +148,30 @@ func runtimeRoot() string {
 	return fmt.Sprintf("/tmp/diyform-%d", os.Getuid())
 }
 
+// checkPrivate refuses a runtime folder that somebody else made, or may write to: who can
+// replace the sockets in it can speak for our supervisors.
+func checkPrivate(dir string) error {
+	info, err := os.Lstat(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	owner, ok := info.Sys().(*syscall.Stat_t)
+	if ok && info.IsDir() && int(owner.Uid) == os.Geteuid() && info.Mode().Perm()&0o022 == 0 {
+		return nil
+	}
+	return &diag.Problem{
+		Summary: "The runtime folder is not private",
+		Detail: fmt.Sprintf("%s exists and is not a folder that only this user may write to, so what is in it cannot be "+
+			"trusted. Remove it, or set XDG_RUNTIME_DIR to a folder of this user's.", dir),
+	}
+}
+
 // dataRoot is where images and writable layers live.
 func dataRoot() string {
-	if os.Getuid() == 0 {
+	if os.Geteuid() == 0 {
 		return "/var/lib/diyform"
 	}
 	if dir := os.Getenv("XDG_DATA_HOME"); dir != "" {

@@ -77,17 +77,47 @@ func (f source) imports() []string {
 	return paths
 }
 
-// uses gives the lines in which the file mentions name of the package with this path.
-func (f source) uses(imported, name string) []int {
-	local := ""
-	for _, spec := range f.syntax.Imports {
-		if spec.Path.Value == strconv.Quote(imported) {
-			local = path.Base(imported)
-			if spec.Name != nil {
-				local = spec.Name.Name
+// A call is a function of another package that a file calls.
+type call struct {
+	name string
+	line int
+}
+
+// calls gives the calls of functions of the package with this path.
+func (f source) calls(imported string) []call {
+	local := f.localName(imported)
+	var calls []call
+	ast.Inspect(f.syntax, func(node ast.Node) bool {
+		expression, ok := node.(*ast.CallExpr)
+		if !ok {
+			return true
+		}
+		if selector, ok := expression.Fun.(*ast.SelectorExpr); ok {
+			if pkg, ok := selector.X.(*ast.Ident); ok && local != "" && pkg.Name == local {
+				calls = append(calls, call{selector.Sel.Name, f.line(selector.Pos())})
 			}
 		}
+		return true
+	})
+	return calls
+}
+
+// localName is what the file calls the package with this path, or "" if it has no use for it.
+func (f source) localName(imported string) string {
+	for _, spec := range f.syntax.Imports {
+		if spec.Path.Value == strconv.Quote(imported) {
+			if spec.Name != nil {
+				return spec.Name.Name
+			}
+			return path.Base(imported)
+		}
 	}
+	return ""
+}
+
+// uses gives the lines in which the file mentions name of the package with this path.
+func (f source) uses(imported, name string) []int {
+	local := f.localName(imported)
 	if local == "" {
 		return nil
 	}

@@ -158,15 +158,13 @@ func TestVethPair(t *testing.T) {
 		namespaces(t, "elsewhere")
 		shell(t, "ip -n far link set vb netns elsewhere")
 		got := k.read(o)
-		if got == nil || got.Attributes.GetAttr("peer").GetAttr("namespace").AsString() != elsewhereNamespace {
+		if got == nil || got.Attributes.GetAttr("peer").GetAttr("namespace").AsString() != elsewhere {
 			t.Fatalf("reads as %#v", got)
 		}
 		k.delete(got)
 		k.expect("ip -n elsewhere -j link show type veth | jq length", "0")
 	})
 }
-
-const elsewhereNamespace = elsewhere
 
 func TestVethPairLongName(t *testing.T) {
 	k := newKernel(t)

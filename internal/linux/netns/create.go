@@ -2,7 +2,9 @@ package netns
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -64,6 +66,10 @@ func unshare(ctx context.Context, spec Spec) (*Namespace, error) {
 		n.Close()
 		return nil, err
 	}
+	if err := allowPing(); err != nil {
+		n.Close()
+		return nil, err
+	}
 	up := true
 	change := rtnl.LinkChange{Up: &up}
 	if spec.Mark != "" {
@@ -74,6 +80,26 @@ func unshare(ctx context.Context, spec Spec) (*Namespace, error) {
 		return nil, err
 	}
 	return n, nil
+}
+
+// allowPing lets everybody in the calling thread's new namespace send ICMP echo requests
+// without raw sockets (icmp(7), ping_group_range), as podman and systemd do: a container in
+// it has no CAP_NET_RAW there. In a user namespace only groups that exist in it can be named.
+func allowPing() error {
+	const file = "/proc/sys/net/ipv4/ping_group_range"
+	var err error
+	for _, groups := range []string{"0 2147483647", "0 65535", "0 0"} {
+		if err = os.WriteFile(file, []byte(groups), 0); !errors.Is(err, unix.EINVAL) {
+			break
+		}
+	}
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.EROFS) || errors.Is(err, fs.ErrPermission) {
+		return nil // a kernel or a container without it: ping is no condition for a namespace
+	}
+	if err != nil {
+		return fmt.Errorf("allow ping: %w", err)
+	}
+	return nil
 }
 
 // loopbackIndex is lo's in every network namespace (LOOPBACK_IFINDEX).

@@ -120,7 +120,7 @@ func lanIndex(t *testing.T) (index int) {
 	return index
 }
 
-func TestInterruptedDump(t *testing.T) {
+func TestEndOfDump(t *testing.T) {
 	ack := message{typ: unix.NLMSG_DONE, body: []byte{0, 0, 0, 0}}
 	if err := dumpEnd(ack); err != nil {
 		t.Error(err)

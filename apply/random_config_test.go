@@ -1,0 +1,211 @@
+package apply_test
+
+import (
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"strings"
+)
+
+// wanted is a random configuration: resources by name, each with its arguments as they
+// stand in the file.
+type wanted struct {
+	boxes, rails, items, users map[string]arguments
+	renamed                    int
+}
+
+// arguments are expressions by name; a nested block's stand under "label" and "slot".
+type arguments map[string]string
+
+func newWanted() *wanted {
+	return &wanted{boxes: map[string]arguments{}, rails: map[string]arguments{}, items: map[string]arguments{}, users: map[string]arguments{}}
+}
+
+// edit adds, changes and removes some resources, and then gives back their boxes and rails
+// to those that lost them.
+func (w *wanted) edit(r *rand.Rand) {
+	for i := range 5 {
+		editOne(r, w.boxes, fmt.Sprintf("b%d", i), func(a arguments) { w.editBox(r, i, a) })
+	}
+	for i := range 3 {
+		editOne(r, w.rails, fmt.Sprintf("r%d", i), func(a arguments) { w.editRail(r, a) })
+	}
+	w.separateNames(r)
+	for i := range 8 {
+		editOne(r, w.items, fmt.Sprintf("i%d", i), func(a arguments) { w.editItem(r, i, a) })
+	}
+	for i := range 3 {
+		editOne(r, w.users, fmt.Sprintf("u%d", i), func(a arguments) { w.editUser(r, a) })
+	}
+	w.mend(r)
+}
+
+func editOne(r *rand.Rand, list map[string]arguments, name string, edit func(arguments)) {
+	switch n := r.IntN(10); {
+	case list[name] == nil && n < 6:
+		list[name] = arguments{}
+		edit(list[name])
+	case n < 2:
+		delete(list, name)
+	case n < 5 && list[name] != nil:
+		edit(list[name])
+	}
+}
+
+func pick(r *rand.Rand, list ...string) string { return list[r.IntN(len(list))] }
+
+// put sets an argument, or takes it away.
+func (a arguments) put(name, value string) {
+	a[name] = value
+	if value == "" {
+		delete(a, name)
+	}
+}
+
+func (w *wanted) editBox(r *rand.Rand, i int, a arguments) {
+	a.put("size", pick(r, "", "2", "3", "local.size"))
+	a.put("color", pick(r, "", "", `"red"`, `"blue"`))
+	a.put("name", pick(r, "", "", "", `"shared"`))
+	note := pick(r, "", `"n"`, "serial")
+	if note == "serial" { // of a box before this one, so that there is no circle
+		note = ""
+		if before := fmt.Sprintf("b%d", r.IntN(i+1)); w.boxes[before] != nil && before != fmt.Sprintf("b%d", i) {
+			note = fmt.Sprintf(`"after ${box.%s.serial}"`, before)
+		}
+	}
+	a.put("note", note)
+}
+
+func (w *wanted) editRail(r *rand.Rand, a arguments) {
+	a.put("width", pick(r, "", "8"))
+	if r.IntN(3) == 0 {
+		w.renamed++
+		a.put("name", fmt.Sprintf(`"rail-%d"`, w.renamed))
+	}
+}
+
+// separateNames lets one box alone have the shared name.
+func (w *wanted) separateNames(r *rand.Rand) {
+	var holders []string
+	for name, a := range w.boxes {
+		if a["name"] != "" {
+			holders = append(holders, name)
+		}
+	}
+	slices.Sort(holders)
+	for len(holders) > 1 {
+		i := r.IntN(len(holders))
+		delete(w.boxes[holders[i]], "name")
+		holders = slices.Delete(holders, i, i+1)
+	}
+}
+
+func (w *wanted) editItem(r *rand.Rand, i int, a arguments) {
+	a.put("box", "")
+	a.put("rail", "")
+	if r.IntN(2) == 0 {
+		a.put("rail", "any")
+	}
+	a.put("tags", pick(r, "", `["a", "b"]`, `["b", "a"]`, `[for n in ["x", "y"] : "t${n}"]`))
+	a.put("env", pick(r, "", `{ A = 1 }`, `{ A = 1, B = "c" }`))
+	a.put("label", pick(r, "", `text = "l"`, `text = local.size`))
+	a.put("slot", pick(r, "", "port = 80", `port = 443`))
+	a.put("count", pick(r, "", "", "2"))
+	a.put("note", pick(r, "", `"n"`, `"all ${join(",", [for b in values({`+w.list("box", w.boxes)+`}) : b.serial])}"`))
+}
+
+func (w *wanted) list(typ string, all map[string]arguments) string {
+	var parts []string
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		parts = append(parts, fmt.Sprintf("%s = %s.%s", name, typ, name))
+	}
+	return strings.Join(parts, ", ")
+}
+
+func (w *wanted) editUser(r *rand.Rand, a arguments) {
+	a.put("box", "")
+	a.put("job", pick(r, "", `"j"`, `"k"`))
+}
+
+// mend makes every reference one to something that is there.
+func (w *wanted) mend(r *rand.Rand) {
+	for _, name := range slices.Sorted(maps.Keys(w.boxes)) {
+		if a := w.boxes[name]; !w.refersToBoxes(a["note"]) {
+			a.put("note", "")
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(w.items)) {
+		a := w.items[name]
+		if !w.refersToBoxes(a["note"]) {
+			a.put("note", "")
+		}
+		if !w.refersToBoxes(a["box"]) || a["box"] == "" {
+			a.put("box", w.reference(r, "box", w.boxes))
+		}
+		if rail := a["rail"]; rail != "" && (rail == "any" || w.rails[nameIn(rail)] == nil) {
+			a.put("rail", w.reference(r, "rail", w.rails))
+		}
+		if a["box"] == "" {
+			delete(w.items, name)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(w.users)) {
+		a := w.users[name]
+		if !w.refersToBoxes(a["box"]) || a["box"] == "" {
+			a.put("box", w.reference(r, "box", w.boxes))
+		}
+		if a["box"] == "" {
+			delete(w.users, name)
+		}
+	}
+}
+
+func (w *wanted) reference(r *rand.Rand, typ string, all map[string]arguments) string {
+	if len(all) == 0 {
+		return ""
+	}
+	return typ + "." + pick(r, slices.Sorted(maps.Keys(all))...) + ".name"
+}
+
+func nameIn(reference string) string { return strings.Split(reference, ".")[1] }
+
+// refersToBoxes reports whether all boxes in the expression are there.
+func (w *wanted) refersToBoxes(expr string) bool {
+	for rest := expr; ; {
+		_, after, found := strings.Cut(rest, "box.")
+		if !found {
+			return true
+		}
+		if w.boxes[after[:2]] == nil {
+			return false
+		}
+		rest = after
+	}
+}
+
+func (w *wanted) String() string {
+	var b strings.Builder
+	b.WriteString("locals {\n  size = 4\n}\n")
+	for _, kind := range []struct {
+		typ string
+		all map[string]arguments
+	}{{"user", w.users}, {"item", w.items}, {"box", w.boxes}, {"rail", w.rails}} {
+		for _, name := range slices.Sorted(maps.Keys(kind.all)) {
+			fmt.Fprintf(&b, "\nresource %q %q {\n%s}\n", kind.typ, name, kind.all[name])
+		}
+	}
+	return b.String()
+}
+
+func (a arguments) String() string {
+	var b strings.Builder
+	for _, name := range slices.Sorted(maps.Keys(a)) {
+		if name == "label" || name == "slot" {
+			fmt.Fprintf(&b, "  %s {\n    %s\n  }\n", name, a[name])
+			continue
+		}
+		fmt.Fprintf(&b, "  %s = %s\n", name, a[name])
+	}
+	return b.String()
+}
