@@ -173,7 +173,9 @@ func (s *script) step() []txtar.File {
 		diags = append(diags, more...)
 	}
 	c.end()
-	s.afterCrash()
+	if s.bury() {
+		s.crashed, s.unclean = true, true
+	}
 	s.result("errors", s.tell(diags))
 	s.result("after", s.after(result))
 	s.checkSettled(diags.HasErrors())
@@ -186,7 +188,6 @@ func (s *script) applyPlan(c *command, p *plan.Plan) (*apply.Result, hcl.Diagnos
 	s.watch(cancel)
 	// One worker, so that the order is always the same.
 	result, diags := apply.Run(ctx, c.store, p, apply.Options{Workers: 1, Observe: s.observe})
-	s.world.Before, s.world.After = nil, nil
 	return result, diags
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/diyform/diyform/apply"
 	"github.com/diyform/diyform/config"
+	"github.com/diyform/diyform/internal/addr"
 	"github.com/diyform/diyform/plan"
 	"github.com/diyform/diyform/providers"
 	"github.com/diyform/diyform/providers/providertest"
@@ -27,6 +28,9 @@ type lab struct {
 	world *providertest.World
 	args  []config.VarArg
 	cfg   *config.Config
+
+	died    *providertest.World // the world when the process died, or nil
+	diedDir string              // a copy of the folder as it was then
 }
 
 func newLab(t testing.TB) *lab {
@@ -139,4 +143,35 @@ func (l *lab) editState(edit func(*state.State)) {
 	st.Serial++
 	l.must(store.Save(st))
 	l.must(lock.Unlock())
+}
+
+// dieAt makes it look as if the process had died at the first operation for which when says
+// so, before or after it: what comes after is undone by bury. The run must have one worker.
+func (l *lab) dieAt(after bool, when func(addr.Instance) bool) {
+	l.died = nil
+	hook := func(_ providers.Action, a addr.Instance) {
+		if l.died == nil && when(a) {
+			l.died, l.diedDir = l.world.Clone(), filepath.Join(l.t.TempDir(), "died")
+			l.must(os.CopyFS(l.diedDir, os.DirFS(l.dir)))
+		}
+	}
+	if after {
+		l.world.After = hook
+	} else {
+		l.world.Before = hook
+	}
+}
+
+// bury ends what dieAt began, and tells whether the process died.
+func (l *lab) bury() bool {
+	l.t.Helper()
+	l.world.Before, l.world.After = nil, nil
+	if l.died == nil {
+		return false
+	}
+	l.died.Log = l.world.Log
+	l.world, l.died = l.died, nil
+	l.must(os.RemoveAll(l.dir))
+	l.must(os.CopyFS(l.dir, os.DirFS(l.diedDir)))
+	return true
 }

@@ -66,7 +66,10 @@ func (a arguments) put(name, value string) {
 func (w *wanted) editBox(r *rand.Rand, i int, a arguments) {
 	a.put("size", pick(r, "", "2", "3", "local.size"))
 	a.put("color", pick(r, "", "", `"red"`, `"blue"`))
-	a.put("name", pick(r, "", "", "", `"shared"`))
+	// A name once given stays until another is: left out, it is what it was.
+	if own := fmt.Sprintf("%q", fmt.Sprint("b", i)); a["name"] != "" || r.IntN(3) == 0 {
+		a.put("name", pick(r, own, own, `"shared"`))
+	}
 	note := pick(r, "", `"n"`, "serial")
 	if note == "serial" { // of a box before this one, so that there is no circle
 		note = ""
@@ -89,14 +92,14 @@ func (w *wanted) editRail(r *rand.Rand, a arguments) {
 func (w *wanted) separateNames(r *rand.Rand) {
 	var holders []string
 	for name, a := range w.boxes {
-		if a["name"] != "" {
+		if a["name"] == `"shared"` {
 			holders = append(holders, name)
 		}
 	}
 	slices.Sort(holders)
 	for len(holders) > 1 {
 		i := r.IntN(len(holders))
-		delete(w.boxes[holders[i]], "name")
+		w.boxes[holders[i]]["name"] = fmt.Sprintf("%q", holders[i])
 		holders = slices.Delete(holders, i, i+1)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/hashicorp/hcl/v2"
 
 	"github.com/diyform/diyform/apply"
+	"github.com/diyform/diyform/internal/addr"
 	"github.com/diyform/diyform/plan"
 	"github.com/diyform/diyform/providers/schema"
 )
@@ -20,7 +21,7 @@ import (
 // and holds what must be true whatever they are. The same seed gives the same run, but for
 // the order in which workers take batches.
 func TestRandom(t *testing.T) {
-	seeds, edits := 50, 6
+	seeds, edits := 200, 6
 	if testing.Short() {
 		seeds = 5
 	}
@@ -51,8 +52,11 @@ func (w *walk) apply() {
 	if w.rand.IntN(3) == 0 {
 		w.disturb()
 	}
-	if w.rand.IntN(2) == 0 {
+	switch w.rand.IntN(3) {
+	case 0:
 		w.withFailures(plan.Normal)
+	case 1:
+		w.withCrash(plan.Normal)
 	}
 	p, result, diags := w.once(plan.Normal)
 	if diags.HasErrors() {
@@ -102,6 +106,21 @@ func (w *walk) withFailures(mode plan.Mode) {
 		if !strings.Contains(d.Summary+d.Detail, "world") {
 			w.fatal("something fails that nobody made fail", hcl.Diagnostics{d})
 		}
+	}
+}
+
+// withCrash applies and dies at some operation, of which the journal knows the intent alone.
+func (w *walk) withCrash(mode plan.Mode) {
+	w.t.Helper()
+	operations := 1 + w.rand.IntN(12)
+	w.dieAt(w.rand.IntN(2) == 0, func(addr.Instance) bool {
+		operations--
+		return operations == 0
+	})
+	_, _, diags := w.run(context.Background(), mode, apply.Options{Workers: 1})
+	w.bury()
+	if diags.HasErrors() {
+		w.fatal("apply fails", diags)
 	}
 }
 
@@ -158,8 +177,11 @@ func computedHere(s *schema.Schema, path string) bool {
 
 func (w *walk) destroy() {
 	w.t.Helper()
-	if w.rand.IntN(2) == 0 {
+	switch w.rand.IntN(3) {
+	case 0:
 		w.withFailures(plan.Destroy)
+	case 1:
+		w.withCrash(plan.Destroy)
 	}
 	_, _, diags := w.once(plan.Destroy)
 	if diags.HasErrors() {

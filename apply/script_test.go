@@ -2,8 +2,6 @@ package apply_test
 
 import (
 	"context"
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -27,9 +25,7 @@ type todo struct {
 	interrupt           string // the address at which the run is interrupted
 	crash               string // the address at which the process dies
 	crashAfter          bool   // after the operation, else before
-
-	died    *providertest.World // the world at that moment
-	diedDir string              // a copy of the folder at that moment
+	crashed             bool   // it did
 }
 
 // follow carries out the directives of a step, one a line:
@@ -188,40 +184,21 @@ func (s *script) followRecord(words []string) bool {
 
 // watch makes the run end where the step wants it.
 func (s *script) watch(cancel context.CancelFunc) {
-	die := func(_ providers.Action, a addr.Instance) {
-		if a.String() == s.crash && s.died == nil {
-			s.died, s.diedDir = s.world.Clone(), filepath.Join(s.t.TempDir(), "died")
-			s.must(os.CopyFS(s.diedDir, os.DirFS(s.dir)))
+	switch {
+	case s.interrupt != "":
+		s.world.Before = func(_ providers.Action, a addr.Instance) {
+			if a.String() == s.interrupt {
+				cancel()
+			}
 		}
+	case s.crash != "":
+		s.dieAt(s.crashAfter, func(a addr.Instance) bool { return a.String() == s.crash })
 	}
-	s.world.Before = func(action providers.Action, a addr.Instance) {
-		if a.String() == s.interrupt {
-			cancel()
-		}
-		if !s.crashAfter {
-			die(action, a)
-		}
-	}
-	if s.crashAfter {
-		s.world.After = die
-	}
-}
-
-// afterCrash makes it as if the process had died then: all that came after is undone.
-func (s *script) afterCrash() {
-	if s.died == nil {
-		return
-	}
-	s.died.Log = s.world.Log
-	s.world = s.died
-	s.must(os.RemoveAll(s.dir))
-	s.must(os.CopyFS(s.dir, os.DirFS(s.diedDir)))
-	s.unclean = true
 }
 
 // recorded is what is on record, after a crash with the journal folded in.
 func (s *script) recorded() *state.State {
-	if s.died == nil {
+	if !s.crashed {
 		return s.state()
 	}
 	st, recovery, err := state.Open(s.dir).Load()

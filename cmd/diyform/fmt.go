@@ -61,6 +61,9 @@ func (f *fmtCommand) path(path string) error {
 			return f.view.failWith(err, "Standard input cannot be read")
 		}
 		return f.format("<stdin>", src, func(out []byte) error {
+			if f.check {
+				return nil
+			}
 			_, err := f.view.out.Write(out)
 			return err
 		})
