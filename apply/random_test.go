@@ -21,7 +21,7 @@ import (
 // and holds what must be true whatever they are. The same seed gives the same run, but for
 // the order in which workers take batches.
 func TestRandom(t *testing.T) {
-	seeds, edits := 200, 6
+	seeds, edits := 50, 6
 	if testing.Short() {
 		seeds = 5
 	}

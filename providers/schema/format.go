@@ -4,8 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
+	"math/big"
 	"net"
 	"net/netip"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -260,15 +263,30 @@ func (a *Attribute) canonicalString(v cty.Value) (cty.Value, error) {
 
 func (a *Attribute) checkNumber(v cty.Value) error {
 	f := v.AsBigFloat()
-	if !f.IsInt() {
-		return fmt.Errorf("%s is not a whole number", f.Text('g', -1))
-	}
-	n, _ := f.Int64()
+	text := f.Text('f', -1)
 	switch {
-	case a.Min != nil && n < *a.Min:
-		return fmt.Errorf("%d is less than %d, the least allowed", n, *a.Min)
-	case a.Max != nil && n > *a.Max:
-		return fmt.Errorf("%d is more than %d, the most allowed", n, *a.Max)
+	case a.number != reflect.Float64 && !f.IsInt():
+		return fmt.Errorf("%s is not a whole number", text)
+	case a.Min != nil && f.Cmp(new(big.Float).SetInt64(*a.Min)) < 0:
+		return fmt.Errorf("%s is less than %d, the least allowed", text, *a.Min)
+	case a.Max != nil && f.Cmp(new(big.Float).SetInt64(*a.Max)) > 0:
+		return fmt.Errorf("%s is more than %d, the most allowed", text, *a.Max)
+	case !a.holds(f):
+		return fmt.Errorf("%s is out of range", text)
 	}
 	return nil
+}
+
+// holds reports whether the Go type of the attribute can hold the number.
+func (a *Attribute) holds(f *big.Float) bool {
+	switch a.number {
+	case reflect.Uint32, reflect.Uint64:
+		n, accuracy := f.Uint64()
+		return accuracy == big.Exact && (a.number == reflect.Uint64 || n <= math.MaxUint32)
+	case reflect.Float64:
+		n, _ := f.Float64()
+		return !math.IsInf(n, 0)
+	}
+	_, accuracy := f.Int64()
+	return accuracy == big.Exact
 }

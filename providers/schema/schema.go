@@ -63,7 +63,8 @@ type Attribute struct {
 	Unit      string
 	Doc       string
 
-	field int
+	field  int
+	number reflect.Kind // of the Go type that holds it, where it is or holds numbers
 }
 
 // Nesting says how often a nested block may stand in its parent.
@@ -127,7 +128,7 @@ func (s *Schema) add(i int, f reflect.StructField, tag []string) {
 		return
 	}
 	a := &Attribute{
-		Name: tag[0], field: i, Type: typeOf(f.Type),
+		Name: tag[0], field: i, number: numberKind(f.Type), Type: typeOf(f.Type),
 		Required: has("required"), Computed: has("computed"), Replace: has("replace"),
 		Volatile: has("volatile"), Unordered: has("unordered"), Sensitive: has("sensitive"),
 		Format: f.Tag.Get("format"), Unit: f.Tag.Get("unit"), Doc: f.Tag.Get("doc"),
@@ -190,6 +191,13 @@ func typeOf(t reflect.Type) cty.Type {
 		return of(t).ImpliedType()
 	}
 	panic(fmt.Sprintf("schema: Go type %s has no counterpart in the language", t))
+}
+
+func numberKind(t reflect.Type) reflect.Kind {
+	for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice || t.Kind() == reflect.Map {
+		t = t.Elem()
+	}
+	return t.Kind()
 }
 
 func parseDefault(s string, t cty.Type) cty.Value {

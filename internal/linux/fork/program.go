@@ -59,8 +59,7 @@ type step struct {
 	kind     kind
 	number   uintptr // of the system call
 	args     [6]uintptr
-	want     int  // the result that must come, or anyResult
-	end      bool // success ends the program: the child is another program now
+	want     int // the result that must come, or anyResult
 	tolerate [4]syscall.Errno
 	orElse   int // where to go on after a tolerated error
 	target   int // of a jump

@@ -1,6 +1,6 @@
 // Package netns is the one place that gives handles and sockets of network namespaces.
 //
-// It finds, makes and removes named namespaces, and opens rtnetlink, nftables and other
+// It finds, makes and removes named namespaces, and opens rtnetlink and other
 // sockets in them. It does not configure what is in them (package rtnl and the providers
 // do). Callers never open a namespace themselves: what a [Namespace] gives may as well
 // come from a supervisor that holds the namespaces of a lab without root.

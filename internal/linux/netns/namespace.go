@@ -7,7 +7,6 @@ import (
 	"os"
 	"sync"
 
-	"github.com/google/nftables"
 	"golang.org/x/sys/unix"
 
 	"github.com/diyform/diyform/internal/linux/rtnl"
@@ -32,7 +31,6 @@ type Namespace struct {
 
 	mu    sync.Mutex
 	route *rtnl.Conn
-	nft   *nftables.Conn
 }
 
 // Host opens the network namespace that diyform runs in.
@@ -141,27 +139,6 @@ func (n *Namespace) Route() (*rtnl.Conn, error) {
 	return n.route, nil
 }
 
-// Nftables gives the namespace's nftables connection, which keeps its socket. It is not
-// the caller's to close. Its methods queue messages until Flush: who shares it serialises
-// from the first queued message to Flush.
-func (n *Namespace) Nftables() (*nftables.Conn, error) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if n.nft != nil {
-		return n.nft, nil
-	}
-	options := []nftables.ConnOption{nftables.AsLasting()}
-	if !n.host {
-		options = append(options, nftables.WithNetNSFd(n.FD()))
-	}
-	c, err := nftables.New(options...)
-	if err != nil {
-		return nil, fmt.Errorf("open nftables socket of %s: %w", n, err)
-	}
-	n.nft = c
-	return c, nil
-}
-
 // Events makes a socket that hears of the groups' changes (unix.RTNLGRP_LINK and so on).
 // The caller closes it.
 func (n *Namespace) Events(groups ...int) (e *rtnl.Events, err error) {
@@ -227,10 +204,6 @@ func (n *Namespace) Close() error {
 	if n.route != nil {
 		errs = append(errs, n.route.Close())
 		n.route = nil
-	}
-	if n.nft != nil {
-		errs = append(errs, n.nft.CloseLasting())
-		n.nft = nil
 	}
 	return errors.Join(append(errs, n.file.Close())...)
 }
