@@ -119,7 +119,7 @@ func (r *run) worker(ctx context.Context) {
 			return
 		}
 		if key.act == plan.Read {
-			r.read(untilDone, nodes)
+			r.read(ctx, nodes) // which makes nothing
 		} else {
 			r.execute(untilDone, key, nodes)
 		}

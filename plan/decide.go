@@ -217,34 +217,6 @@ func (p *Plan) planDestroy() {
 	slices.SortFunc(p.Outputs, compareOutputs)
 }
 
-// checkConflicts finds two resources that would be one thing in the kernel.
-func (p *Plan) checkConflicts() hcl.Diagnostics {
-	var diags hcl.Diagnostics
-	holders := map[providers.Place]*Change{}
-	for _, c := range p.Changes {
-		if c.Address.Mode == addr.Data || c.Action == Delete || c.Action == Forget {
-			continue
-		}
-		for _, place := range p.wanted(c).Holds {
-			if other := holders[place]; other != nil {
-				diags = append(diags, c.censor(hcl.Diagnostics{conflict(c, other, place)})...)
-				continue
-			}
-			holders[place] = c
-		}
-	}
-	return diags
-}
-
-func conflict(c, other *Change, place providers.Place) *hcl.Diagnostic {
-	if other == c {
-		return diag.Error(c.Range, "One name for two objects", fmt.Sprintf("%s would make %s twice.", c.Address, place))
-	}
-	return diag.Error(c.Range, "Two resources for one object",
-		fmt.Sprintf("%s and %s (at %s:%d) would both be the %s. Give one of them another name, or remove it.",
-			c.Address, other.Address, other.Range.Filename, other.Range.Start.Line, place))
-}
-
 // was gives the places of what is there, wanted those of what shall be there.
 func (p *Plan) was(c *Change) *providers.Places { return p.placesOf(c, c.Before, &c.placesBefore) }
 

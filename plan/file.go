@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"slices"
 
@@ -167,6 +168,9 @@ func decodeFile(b []byte) (*File, error) {
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(&f); err != nil {
 		return nil, err
+	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return nil, errors.New("something stands after its end")
 	}
 	if f.Format != fileFormat {
 		return nil, fmt.Errorf("it has format %d and this diyform knows %d", f.Format, fileFormat)

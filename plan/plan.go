@@ -5,12 +5,17 @@
 // It changes nothing, neither the kernel nor the state. The way of the data:
 //
 //	refresh.go    recorded objects -> what is really there
+//	validate.go   what is wrong whatever the values are
 //	blocks.go     the order in which blocks are evaluated; cycles
-//	evaluator.go  expressions -> values
+//	evaluator.go  expressions -> values; expand.go: the instances of a block
 //	decide.go     wanted against real -> a Change an instance
 //	cascade.go    what a change takes along: a replaced namespace its links
+//	conflicts.go  what cannot be, told before anything is changed
 //	steps.go      the changes as a graph of steps, for apply
+//	finish.go     what apply asks while steps give their values
 //	render.go     the plan for people; json.go: for scripts; file.go: for a later apply
+//
+// What must not be shown is kept by sensitive.go, and errors get their places in place.go.
 //
 // Start with New.
 package plan
@@ -203,7 +208,8 @@ func (p *Plan) make(ctx context.Context) hcl.Diagnostics {
 	}
 	diags = append(diags, p.checkCreations(ctx)...)
 	diags = append(diags, p.planOutputs()...)
-	if _, more := p.Steps(); more.HasErrors() {
+	if p.HasChanges() {
+		_, more := p.Steps()
 		diags = append(diags, more...)
 	}
 	if !diags.HasErrors() && !p.HasChanges() {

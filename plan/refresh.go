@@ -3,6 +3,7 @@ package plan
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"sync"
 
 	"github.com/hashicorp/hcl/v2"
@@ -17,17 +18,15 @@ import (
 
 // refresh reads every recorded object from the kernel and notes what drifted.
 func (p *Plan) refresh(ctx context.Context) hcl.Diagnostics {
-	var diags hcl.Diagnostics
 	p.recorded = make(map[addr.Instance]*Recorded, len(p.Input.State.Resources))
-	bySession := map[providers.Session][]*Recorded{}
 	p.records = p.Input.State.Sorted()
-	for _, r := range p.records {
-		object, _, err := DecodeRecord(p.Input.Registry, r)
-		if err != nil {
-			diags = append(diags, diag.FromError(err, "The state cannot be read", nil)...)
-			continue
-		}
-		rec := &Recorded{Object: object, Record: r}
+	objects, diags := decodeRecords(p.Input.Registry, p.records)
+	if diags.HasErrors() {
+		return diags
+	}
+	bySession := map[providers.Session][]*Recorded{}
+	for i, r := range p.records {
+		rec := &Recorded{Object: objects[i], Record: r}
 		p.recorded[r.Address] = rec
 		// After a reboot nothing that was recorded is there, and numbers that the kernel
 		// gave may mean something else now.
@@ -36,14 +35,31 @@ func (p *Plan) refresh(ctx context.Context) hcl.Diagnostics {
 			bySession[s] = append(bySession[s], rec)
 		}
 	}
-	if diags.HasErrors() {
-		return diags
-	}
 	diags = append(diags, read(ctx, bySession)...)
 	if !diags.HasErrors() {
 		p.noteDrift()
 	}
 	return diags
+}
+
+// decodeRecords gives the recorded objects in order, decoded on all processors.
+func decodeRecords(registry *providers.Registry, records []*state.Resource) ([]*providers.Object, hcl.Diagnostics) {
+	objects, errs := make([]*providers.Object, len(records)), make([]error, len(records))
+	var wg sync.WaitGroup
+	workers := runtime.GOMAXPROCS(0)
+	for w := range workers {
+		wg.Go(func() {
+			for i := w; i < len(records); i += workers {
+				objects[i], _, errs[i] = DecodeRecord(registry, records[i])
+			}
+		})
+	}
+	wg.Wait()
+	var diags hcl.Diagnostics
+	for _, err := range errs {
+		diags = append(diags, diag.FromError(err, "The state cannot be read", nil)...)
+	}
+	return objects, diags
 }
 
 // DecodeRecord gives a recorded object and its type.
@@ -123,17 +139,6 @@ func read(ctx context.Context, bySession map[providers.Session][]*Recorded) hcl.
 		})
 	}
 	wg.Wait()
-	return diags
-}
-
-// located makes diagnostics that name the resource at fault, for those without a place.
-func located(err error, summary string, a addr.Instance) hcl.Diagnostics {
-	diags := diag.FromError(err, summary, nil)
-	for _, d := range diags {
-		if d.Subject == nil {
-			d.Detail = fmt.Sprintf("%s\n\nThis is about %s.", d.Detail, a)
-		}
-	}
 	return diags
 }
 

@@ -21,7 +21,7 @@ func (p Palette) paint(code, s string) string {
 	return "\x1b[" + code + "m" + s + "\x1b[0m"
 }
 
-// The colours of Terraform's plans.
+// Green and the following are the colours of Terraform's plans.
 func (p Palette) Green(s string) string  { return p.paint("32", s) }
 func (p Palette) Red(s string) string    { return p.paint("31", s) }
 func (p Palette) Yellow(s string) string { return p.paint("33", s) }

@@ -20,7 +20,7 @@ import (
 // unmark takes the marks off the arguments of an instance and tells which parts were
 // sensitive.
 func unmark(s *schema.Schema, v cty.Value) (cty.Value, []cty.Path) {
-	if !v.ContainsMarked() {
+	if !anyMarked(v) {
 		return v, nil
 	}
 	plain, marked := v.UnmarkDeepWithPaths()
@@ -31,6 +31,21 @@ func unmark(s *schema.Schema, v cty.Value) (cty.Value, []cty.Path) {
 		}
 	}
 	return plain, distinctPaths(paths)
+}
+
+// anyMarked is ContainsMarked for an object, most of whose attributes are single values: to
+// walk through those takes more time than all the rest of unmark.
+func anyMarked(v cty.Value) bool {
+	if v.IsMarked() {
+		return true
+	}
+	for name, t := range v.Type().AttributeTypes() {
+		e := v.GetAttr(name)
+		if e.IsMarked() || !t.IsPrimitiveType() && e.ContainsMarked() {
+			return true
+		}
+	}
+	return false
 }
 
 // mark puts the marks back.

@@ -45,7 +45,7 @@ func Validate(cfg *config.Config, registry *providers.Registry) hcl.Diagnostics 
 			diags = append(diags, e.validateBlock(k.Data)...)
 		}
 	}
-	return diags
+	return diag.InOrder(diags)
 }
 
 func specOf(a addr.Resource, registry *providers.Registry) hcldec.Spec {
@@ -186,69 +186,4 @@ func (e *Evaluator) unknownContext(r *config.Resource) *hcl.EvalContext {
 		vars["count"] = cty.ObjectVal(map[string]cty.Value{"index": cty.UnknownVal(cty.Number)})
 	}
 	return &hcl.EvalContext{Variables: vars, Functions: e.functions}
-}
-
-// placeProblems turns problems with arguments into diagnostics at those arguments.
-func placeProblems(body hcl.Body, s *schema.Schema, header *hcl.Range, problems []*diag.Problem) hcl.Diagnostics {
-	var diags hcl.Diagnostics
-	for _, pr := range problems {
-		at := header
-		if rng := argumentRange(body, s, pr.Attribute); rng != nil {
-			at = rng
-		}
-		diags = append(diags, diag.Error(at, pr.Summary, pr.Detail))
-	}
-	return diags
-}
-
-// placeError does the same for an error that a provider returned. summary is for one that has
-// none of its own.
-func placeError(body hcl.Body, s *schema.Schema, header *hcl.Range, summary string, err error) hcl.Diagnostics {
-	if err == nil {
-		return nil
-	}
-	if joined, ok := err.(interface{ Unwrap() []error }); ok {
-		var diags hcl.Diagnostics
-		for _, one := range joined.Unwrap() {
-			diags = append(diags, placeError(body, s, header, summary, one)...)
-		}
-		return diags
-	}
-	var pr *diag.Problem
-	if errors.As(err, &pr) {
-		return placeProblems(body, s, header, []*diag.Problem{pr})
-	}
-	return diag.FromError(err, summary, header)
-}
-
-// argumentRange finds where the argument at path ("peer.name") is set, or nil.
-func argumentRange(body hcl.Body, s *schema.Schema, path string) *hcl.Range {
-	if path == "" || body == nil {
-		return nil
-	}
-	name, rest, _ := strings.Cut(path, ".")
-	content, _, _ := body.PartialContent(hcldec.ImpliedSchema(s.Spec()))
-	if attr, ok := content.Attributes[name]; ok {
-		return attr.Expr.Range().Ptr()
-	}
-	b := s.Block(name)
-	if b == nil {
-		return nil
-	}
-	nth := 0
-	if b.Nesting == schema.List {
-		var index string
-		index, rest, _ = strings.Cut(rest, ".")
-		_, _ = fmt.Sscan(index, &nth)
-	}
-	for _, block := range content.Blocks.OfType(name) {
-		if nth--; nth >= 0 {
-			continue
-		}
-		if rng := argumentRange(block.Body, b.Schema, rest); rng != nil {
-			return rng
-		}
-		return block.DefRange.Ptr()
-	}
-	return nil
 }

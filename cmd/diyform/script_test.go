@@ -54,7 +54,7 @@ func TestScripts(t *testing.T) {
 	if err != nil || len(scripts) == 0 {
 		t.Fatalf("no scripts found: %v", err)
 	}
-	bin := buildPrograms(t)
+	bin := buildPrograms(t, raced)
 	for _, script := range scripts {
 		t.Run(strings.TrimSuffix(filepath.Base(script), ".txtar"), func(t *testing.T) {
 			t.Parallel()
@@ -77,7 +77,7 @@ func TestConformance(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	bin, scripts := buildPrograms(t), t.TempDir()
+	bin, scripts := buildPrograms(t, raced), t.TempDir()
 	for _, file := range types {
 		if filepath.Base(file) == "steps.txtar" {
 			continue
@@ -203,10 +203,10 @@ func checkJSON(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// buildPrograms builds the program, raced when the tests are, and puts it beside the
+// buildPrograms builds the program, with the race detector or without, and puts it beside the
 // scripts' own programs, where also an ordinary user can reach them. With GOCOVERDIR set it
 // counts what the scripts cover.
-func buildPrograms(t *testing.T) string {
+func buildPrograms(t *testing.T, raced bool) string {
 	bin, err := os.MkdirTemp("", "diyform-script-bin-")
 	if err != nil {
 		t.Fatal(err)

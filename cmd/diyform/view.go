@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/hashicorp/hcl/v2"
@@ -82,12 +83,14 @@ func (v *view) ask(name, description string) (string, bool) {
 	return strings.TrimRight(line, "\r\n"), err == nil || line != ""
 }
 
-// progress prints a line for each step, through a buffer that it flushes now and then: a
+// progress prints a line for each step, through a buffer that is flushed now and then: a
 // thousand steps are a thousand lines, not a thousand writes.
 type progress struct {
-	out     *bufio.Writer
 	palette plan.Palette
-	flushed time.Time
+
+	mu  sync.Mutex
+	out *bufio.Writer
+	due *time.Timer // of the next flush, or nil: there is nothing in the buffer
 }
 
 func newProgress(v *view) *progress {
@@ -103,6 +106,8 @@ var (
 
 // step is told of each step by apply, one at a time.
 func (p *progress) step(e apply.Event) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	name := p.palette.Bold(e.Address.String() + ":")
 	switch e.Kind {
 	case apply.Started:
@@ -114,13 +119,20 @@ func (p *progress) step(e apply.Event) {
 	case apply.Skipped:
 		fmt.Fprintf(p.out, "%s %s\n", name, p.palette.Yellow("Not tried, because of "+e.Cause.String()))
 	}
-	if now := time.Now(); now.Sub(p.flushed) > flushEvery {
-		p.flush()
-		p.flushed = now
+	if p.due == nil {
+		p.due = time.AfterFunc(flushEvery, p.flush)
 	}
 }
 
-func (p *progress) flush() { _ = p.out.Flush() } // the terminal is gone: nobody to tell
+func (p *progress) flush() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.due != nil {
+		p.due.Stop()
+		p.due = nil
+	}
+	_ = p.out.Flush() // the terminal is gone: nobody to tell
+}
 
 func elapsed(d time.Duration) string {
 	if d < time.Second {

@@ -56,8 +56,11 @@ func settleRoute(op *routeOp, err error, made *rtnl.Route, link string, linksErr
 		return
 	}
 	v := op.Planned
-	if made.Destination.IsValid() {
+	switch {
+	case made.Destination.IsValid():
 		v.observe(made, link)
+	case v.Interface == "" && op.Prior != nil:
+		v.Interface = op.Prior.Attrs.Interface // the kernel does not echo a route replaced by its equal
 	}
 	if linksErr != nil {
 		op.FailPartly(v, key, linksErr)

@@ -149,17 +149,22 @@ func (s *Schema) canonical(v cty.Value, prefix string) (cty.Value, []*diag.Probl
 		return v, nil
 	}
 	var problems []*diag.Problem
-	changed := map[string]cty.Value{}
+	var changed map[string]cty.Value // seldom any
+	change := func(name string, v cty.Value) {
+		if changed == nil {
+			changed = map[string]cty.Value{}
+		}
+		changed[name] = v
+	}
 	for _, a := range s.Attributes {
 		if !has(v, a.Name) || !a.checked() {
 			continue
 		}
-		e := v.GetAttr(a.Name)
-		got, err := a.canonical(e)
+		got, differs, err := a.canonical(v.GetAttr(a.Name))
 		if err != nil {
 			problems = append(problems, a.invalid(join(prefix, a.Name), err))
-		} else if !got.RawEquals(e) {
-			changed[a.Name] = got
+		} else if differs {
+			change(a.Name, got)
 		}
 	}
 	for _, b := range s.Blocks {
@@ -170,10 +175,10 @@ func (s *Schema) canonical(v cty.Value, prefix string) (cty.Value, []*diag.Probl
 		got, p := b.canonicalBlock(e, join(prefix, b.Name))
 		problems = append(problems, p...)
 		if !got.RawEquals(e) {
-			changed[b.Name] = got
+			change(b.Name, got)
 		}
 	}
-	if len(changed) == 0 {
+	if changed == nil {
 		return v, problems
 	}
 	m := v.AsValueMap()
@@ -211,68 +216,70 @@ func (a *Attribute) invalid(path string, err error) *diag.Problem {
 	}
 }
 
-func (a *Attribute) canonical(v cty.Value) (cty.Value, error) {
+// canonical gives v in the one way of writing, and whether that differs from v.
+func (a *Attribute) canonical(v cty.Value) (got cty.Value, differs bool, err error) {
 	if v.IsNull() || !v.IsKnown() {
-		return v, nil
+		return v, false, nil
 	}
-	if !a.Type.IsListType() || v.LengthInt() == 0 {
+	if !a.Type.IsListType() {
 		return a.canonicalOne(v)
 	}
 	elems := v.AsValueSlice()
 	for i, e := range elems {
 		if e.IsNull() {
-			return v, fmt.Errorf("element %d is null", i)
+			return v, false, fmt.Errorf("element %d is null", i)
 		}
-		got, err := a.canonicalOne(e)
+		one, other, err := a.canonicalOne(e)
 		if err != nil {
-			return v, err
+			return v, false, err
 		}
-		elems[i] = got
+		elems[i], differs = one, differs || other
 	}
-	return cty.ListVal(elems), nil
+	if !differs {
+		return v, false, nil
+	}
+	return cty.ListVal(elems), true, nil
 }
 
-func (a *Attribute) canonicalOne(v cty.Value) (cty.Value, error) {
-	if v.IsNull() || !v.IsKnown() {
-		return v, nil
-	}
-	switch v.Type() {
-	case cty.String:
+func (a *Attribute) canonicalOne(v cty.Value) (got cty.Value, differs bool, err error) {
+	switch {
+	case v.IsNull() || !v.IsKnown():
+	case v.Type() == cty.String:
 		return a.canonicalString(v)
-	case cty.Number:
-		return v, a.checkNumber(v)
+	case v.Type() == cty.Number:
+		return v, false, a.checkNumber(v)
 	}
-	return v, nil
+	return v, false, nil
 }
 
-func (a *Attribute) canonicalString(v cty.Value) (cty.Value, error) {
+func (a *Attribute) canonicalString(v cty.Value) (got cty.Value, differs bool, err error) {
 	s := v.AsString()
 	if len(a.Enum) > 0 && !slices.Contains(a.Enum, s) {
-		return v, fmt.Errorf("%q is not one of %s", s, strings.Join(a.Enum, ", "))
+		return v, false, fmt.Errorf("%q is not one of %s", s, strings.Join(a.Enum, ", "))
 	}
 	f, ok := formats[a.Format]
 	if !ok {
-		return v, nil
+		return v, false, nil
 	}
-	got, err := f.canon(s)
-	if err != nil || got == s {
-		return v, err
+	text, err := f.canon(s)
+	if err != nil || text == s {
+		return v, false, err
 	}
-	return cty.StringVal(got), nil
+	return cty.StringVal(text), true, nil
 }
 
 func (a *Attribute) checkNumber(v cty.Value) error {
 	f := v.AsBigFloat()
-	text := f.Text('f', -1)
+	text := func() string { return f.Text('f', -1) }
 	switch {
 	case a.number != reflect.Float64 && !f.IsInt():
-		return fmt.Errorf("%s is not a whole number", text)
+		return fmt.Errorf("%s is not a whole number", text())
 	case a.Min != nil && f.Cmp(new(big.Float).SetInt64(*a.Min)) < 0:
-		return fmt.Errorf("%s is less than %d, the least allowed", text, *a.Min)
+		return fmt.Errorf("%s is less than %d, the least allowed", text(), *a.Min)
 	case a.Max != nil && f.Cmp(new(big.Float).SetInt64(*a.Max)) > 0:
-		return fmt.Errorf("%s is more than %d, the most allowed", text, *a.Max)
+		return fmt.Errorf("%s is more than %d, the most allowed", text(), *a.Max)
 	case !a.holds(f):
-		return fmt.Errorf("%s is out of range", text)
+		return fmt.Errorf("%s is out of range", text())
 	}
 	return nil
 }

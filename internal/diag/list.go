@@ -1,6 +1,20 @@
 package diag
 
-import "github.com/hashicorp/hcl/v2"
+import (
+	"cmp"
+	"slices"
+
+	"github.com/hashicorp/hcl/v2"
+)
+
+// InOrder puts diagnostics in the order of the source, those without a place first.
+func InOrder(diags hcl.Diagnostics) hcl.Diagnostics {
+	slices.SortStableFunc(diags, func(a, b *hcl.Diagnostic) int {
+		x, y := cmp.Or(a.Subject, &hcl.Range{}), cmp.Or(b.Subject, &hcl.Range{})
+		return cmp.Or(cmp.Compare(x.Filename, y.Filename), cmp.Compare(x.Start.Byte, y.Start.Byte))
+	})
+	return diags
+}
 
 // Distinct leaves out what was told before: one faulty local value is met by every instance
 // that uses it.

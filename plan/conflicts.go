@@ -1,0 +1,109 @@
+package plan
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/hashicorp/hcl/v2"
+
+	"github.com/diyform/diyform/internal/addr"
+	"github.com/diyform/diyform/internal/diag"
+	"github.com/diyform/diyform/providers"
+)
+
+// checkConflicts finds two resources that would be one thing in the kernel.
+func (p *Plan) checkConflicts() hcl.Diagnostics {
+	var diags hcl.Diagnostics
+	holders := map[providers.Place]*Change{}
+	for _, c := range p.Changes {
+		if c.Address.Mode == addr.Data || c.Action == Delete || c.Action == Forget {
+			continue
+		}
+		for _, place := range p.wanted(c).Holds {
+			if other := holders[place]; other != nil {
+				diags = append(diags, c.censor(hcl.Diagnostics{conflict(c, other, place)})...)
+				continue
+			}
+			holders[place] = c
+		}
+	}
+	return diags
+}
+
+func conflict(c, other *Change, place providers.Place) *hcl.Diagnostic {
+	if other == c {
+		return diag.Error(c.Range, "One name for two objects", fmt.Sprintf("%s would make %s twice.", c.Address, place))
+	}
+	return diag.Error(c.Range, "Two resources for one object",
+		fmt.Sprintf("%s and %s (at %s:%d) would both be the %s. Give one of them another name, or remove it.",
+			c.Address, other.Address, other.Range.Filename, other.Range.Start.Line, place))
+}
+
+// checkNeeds finds what would be made in, or joined to, something that this plan takes away.
+func (p *Plan) checkNeeds() hcl.Diagnostics {
+	vacated, held := map[providers.Place]*Change{}, map[providers.Place]bool{}
+	for _, c := range p.Changes {
+		if c.Prior != nil && c.Action != NoOp {
+			for _, place := range p.was(c).Holds {
+				vacated[place] = c
+			}
+		}
+		for _, place := range p.wanted(c).Holds {
+			held[place] = true
+		}
+	}
+	var diags hcl.Diagnostics
+	for _, c := range p.Changes {
+		if c.After.IsNull() {
+			continue
+		}
+		places := p.wanted(c)
+		for _, place := range slices.Concat(places.Within, places.Uses, places.Attached) {
+			if v := vacated[place]; v != nil && !held[place] {
+				diags = append(diags, c.censor(hcl.Diagnostics{diag.Error(c.Range, "Needed by what stays", fmt.Sprintf(
+					"%s needs the %s, which is that of %s until this plan is applied and of nobody after. "+
+						"Keep that one, or change %s too.", c.Address, place, v.Address, c.Address))})...)
+			}
+		}
+	}
+	return diags
+}
+
+// checkCreations asks the kernel what would stand in the way of what the plan creates, so
+// that it fails before anything is changed.
+func (p *Plan) checkCreations(ctx context.Context) hcl.Diagnostics {
+	vacated := map[providers.Place]bool{}
+	promised := map[providers.Place]bool{}
+	for _, c := range p.Changes {
+		if c.Address.Mode == addr.Data {
+			continue
+		}
+		if c.Prior != nil && c.Action != NoOp {
+			for _, place := range p.was(c).Holds {
+				vacated[place] = true
+			}
+		}
+		for _, place := range p.wanted(c).Holds {
+			promised[place] = true
+		}
+	}
+	bySession := map[providers.Session][]*Change{}
+	for _, c := range p.Changes {
+		if c.Address.Mode == addr.Managed && (c.Action == Create || c.Action == Replace) {
+			s := p.Input.Sessions.OfType(c.Address.Type)
+			bySession[s] = append(bySession[s], c)
+		}
+	}
+	var diags hcl.Diagnostics
+	for session, changes := range bySession {
+		proposals := make([]providers.Proposal, len(changes))
+		for i, c := range changes {
+			proposals[i] = providers.Proposal{Address: c.Address, Planned: c.After, Vacated: vacated, Promised: promised}
+		}
+		for i, err := range session.Snapshot().Check(ctx, proposals) {
+			diags = append(diags, p.place(changes[i], err)...)
+		}
+	}
+	return diags
+}
