@@ -1,15 +1,9 @@
 package plan
 
 import (
-	"context"
 	"fmt"
-	"slices"
 
-	"github.com/hashicorp/hcl/v2"
-
-	"github.com/diyform/diyform/config"
 	"github.com/diyform/diyform/internal/addr"
-	"github.com/diyform/diyform/internal/diag"
 	"github.com/diyform/diyform/providers"
 )
 

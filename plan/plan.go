@@ -15,7 +15,7 @@
 //	finish.go     what apply asks while steps give their values
 //	render.go     the plan for people; json.go: for scripts; file.go: for a later apply
 //
-// What must not be shown is kept by sensitive.go, and errors get their places in place.go.
+// What must not be shown is kept by sensitive.go, and errors get their places in diagnose.go.
 //
 // Start with New.
 package plan

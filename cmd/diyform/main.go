@@ -7,6 +7,7 @@ import (
 	"context"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 )
 
@@ -19,6 +20,11 @@ func main() { os.Exit(run()) }
 func run() int {
 	if code, done := helperProcess(); done {
 		return code
+	}
+	// A run is short and its memory small, so collecting garbage half as often costs little
+	// and saves a tenth of the time of a plan of thousands of resources.
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(200)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()

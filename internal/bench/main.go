@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -153,6 +154,8 @@ func binaries() string {
 	return filepath.Dir(self)
 }
 
+const settled = 12 * time.Second
+
 func diyform(hosts int, dir string) (m measure, err error) {
 	text := fmt.Sprintf(configuration, hosts)
 	if err := os.WriteFile(filepath.Join(dir, "main.diy.hcl"), []byte(text), 0o600); err != nil {
@@ -166,9 +169,20 @@ func diyform(hosts int, dir string) (m measure, err error) {
 	if m.apply, err = step("apply", "-auto-approve"); err != nil {
 		return m, err
 	}
-	if m.plan, err = step("plan", "-detailed-exitcode"); err != nil {
-		return m, err
+	// A thousand new hosts on a bridge introduce themselves to each other (IPv6 duplicate
+	// address detection, multicast reports, router solicitations) for some ten seconds, and
+	// that takes the machine as a whole, whoever made them. A plan is measured after it.
+	time.Sleep(settled)
+	var plans []time.Duration
+	for range 3 {
+		took, err := step("plan", "-detailed-exitcode")
+		if err != nil {
+			return m, err
+		}
+		plans = append(plans, took)
 	}
+	slices.Sort(plans)
+	m.plan = plans[1]
 	m.destroy, err = step("destroy", "-auto-approve")
 	return m, err
 }
