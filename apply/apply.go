@@ -86,10 +86,11 @@ func Run(ctx context.Context, store *state.Store, p *plan.Plan, o Options) (*Res
 			diag.Sentence(err.Error()))))
 	}
 	unbegun := r.unbegun()
-	if unbegun > 0 && ctx.Err() != nil {
-		diags = append(diags, diag.Error(nil, "Interrupted", interruption(context.Cause(ctx), unbegun)))
+	r.result.Skipped = append(r.result.Skipped, unbegun...)
+	if len(unbegun) > 0 && ctx.Err() != nil {
+		diags = append(diags, diag.Error(nil, "Interrupted", interruption(context.Cause(ctx), len(unbegun))))
 	}
-	if unbegun == 0 && len(r.result.Failed) == 0 {
+	if len(unbegun) == 0 && len(r.result.Failed) == 0 {
 		diags = append(diags, p.RunChecks(ctx)...)
 	}
 	return &r.result, diag.Distinct(diags)

@@ -3,6 +3,7 @@ package apply
 import (
 	"context"
 	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -95,15 +96,16 @@ func (r *run) work(ctx context.Context) {
 	workers.Wait()
 }
 
-// unbegun counts the steps that were not begun because of an interruption.
-func (r *run) unbegun() int {
-	n := 0
+// unbegun gives the resources whose steps were not begun because of an interruption.
+func (r *run) unbegun() []addr.Instance {
+	var out []addr.Instance
 	for i, settled := range r.settled {
-		if !settled && hasWork(r.graph.Node(i)) {
-			n++
+		if step := r.graph.Node(i); !settled && hasWork(step) {
+			out = append(out, step.Change.Address)
 		}
 	}
-	return n
+	slices.SortFunc(out, addr.Instance.Compare)
+	return slices.Compact(out)
 }
 
 // hasWork reports whether a step is more than a point in the order.

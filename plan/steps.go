@@ -292,8 +292,9 @@ func (b *stepBuilder) cycleErrors() hcl.Diagnostics {
 		for i, from := range cycle {
 			fmt.Fprintf(&text, "\n  the %s waits for the %s", b.g.Node(from), b.g.Node(cycle[(i+1)%len(cycle)]))
 		}
-		text.WriteString("\n\nA resource waits for what it refers to and for what it is made in, by name. " +
-			"Remove a reference or depends_on that goes the other way.")
+		text.WriteString("\n\nA resource waits for what it refers to, for what it is made in, and for the name that it takes " +
+			"from another. Remove a reference or depends_on that goes the other way; where two change their names " +
+			"for each other's, give one of them a third name first.")
 		diags = append(diags, diag.Error(b.g.Node(cycle[0]).rangeOf(), "Steps cannot be ordered", text.String()))
 	}
 	return diags

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
@@ -44,7 +45,61 @@ func Validate(cfg *config.Config, registry *providers.Registry) hcl.Diagnostics 
 			diags = append(diags, e.validateBlock(k.Data)...)
 		}
 	}
-	return diag.InOrder(diags)
+	diags = append(diags, e.validateValues()...)
+	return diag.InOrder(e.suggestAttributes(diags))
+}
+
+// validateValues evaluates the outputs and local values with everything that they refer to
+// unknown.
+func (e *Evaluator) validateValues() hcl.Diagnostics {
+	ctx := e.unknownContext(&config.Resource{})
+	var diags hcl.Diagnostics
+	for _, name := range sortedNames(e.cfg.Outputs) {
+		_, more := e.cfg.Outputs[name].Expr.Value(ctx)
+		diags = append(diags, more...)
+	}
+	for _, name := range sortedNames(e.cfg.Locals) {
+		_, more := e.cfg.Locals[name].Expr.Value(ctx)
+		diags = append(diags, more...)
+	}
+	return diags
+}
+
+// suggestAttributes adds to errors about an attribute that a resource does not have the name
+// that was probably meant. The language's library knows the object's type only, and says
+// nothing.
+func (e *Evaluator) suggestAttributes(diags hcl.Diagnostics) hcl.Diagnostics {
+	for _, d := range diags {
+		if d.Subject == nil || d.Expression == nil || d.Summary != "Unsupported attribute" {
+			continue
+		}
+		for _, ref := range config.References(d.Expression) {
+			name, known := e.attributeOf(ref)
+			if name != "" && !slices.Contains(known, name) {
+				d.Detail += diag.Suggest(name, known)
+			}
+		}
+	}
+	return diags
+}
+
+// attributeOf gives the attribute of a resource that a reference goes on to, and the names
+// that there are.
+func (e *Evaluator) attributeOf(ref config.Reference) (name string, known []string) {
+	b := e.blocks[ref.Subject.Resource]
+	if ref.Subject.Kind != config.ResourceSubject || b == nil {
+		return "", nil
+	}
+	at := 2
+	if ref.Subject.Resource.Mode == addr.Data {
+		at = 3
+	}
+	for _, step := range ref.Traversal[min(at, len(ref.Traversal)):] {
+		if attr, ok := step.(hcl.TraverseAttr); ok {
+			return attr.Name, sortedNames(b.schema.ImpliedType().AttributeTypes())
+		}
+	}
+	return "", nil
 }
 
 func specOf(a addr.Resource, registry *providers.Registry) hcldec.Spec {

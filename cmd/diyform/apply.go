@@ -178,6 +178,15 @@ func (s *session) summary(p *plan.Plan, r *apply.Result) {
 		return
 	}
 	s.view.printf("\n%s\n", c.Bold(c.Green("Apply complete! Resources: "+counts)))
+	passed := 0
+	for _, k := range p.Checks {
+		if k.Passed {
+			passed++
+		}
+	}
+	if len(p.Checks) > 0 {
+		s.view.printf("Checks: %d passed, %d failed.\n", passed, len(p.Checks)-passed)
+	}
 	s.printOutputs(r)
 }
 
