@@ -56,8 +56,8 @@ func (p *Program) Ready() {
 }
 
 // Spawn goes on in a second child, whose parent is ours as well (CLONE_PARENT), and ends
-// the first. After Enter, that one is in the pid namespace which the first only entered for
-// its children.
+// the first. That one is in the pid and time namespaces which the first, after Enter or
+// Unshare, has for its children only.
 func (p *Program) Spawn() {
 	p.append(step{
 		kind: spawn, number: unix.SYS_CLONE, args: [6]uintptr{unix.CLONE_PARENT | uintptr(syscall.SIGCHLD)},
@@ -71,9 +71,15 @@ func (p *Program) Enter(pidfd FD, ns Namespaces) {
 	p.call("enter the namespaces", unix.SYS_SETNS, uintptr(pidfd), uintptr(ns))
 }
 
-// UnshareTime makes a time namespace with its clocks moved. The process is in it after its
-// exec (Linux 6.1), its children are at once. It must come before any change of ids: after
-// one, the process's files in /proc belong to root.
+// UnsharePID makes a pid namespace. The process is not in it, the second child after Spawn is
+// its first process.
+func (p *Program) UnsharePID() {
+	p.call("unshare pid namespace", unix.SYS_UNSHARE, unix.CLONE_NEWPID)
+}
+
+// UnshareTime makes a time namespace with its clocks moved. The process is not in it, its
+// children are: Spawn makes one. (From Linux 6.3 on a process enters it by its exec.) It must
+// come before any change of ids: after one, the process's files in /proc belong to root.
 func (p *Program) UnshareTime(monotonic, boottime time.Duration) {
 	p.call("unshare time namespace", unix.SYS_UNSHARE, unix.CLONE_NEWTIME)
 	offsets := timeOffset(unix.CLOCK_MONOTONIC, monotonic) + timeOffset(unix.CLOCK_BOOTTIME, boottime)

@@ -18,7 +18,7 @@ import (
 // Namespaces are the kinds of namespaces that the child gets anew: flags of clone(2).
 type Namespaces uintptr
 
-// The kinds that clone makes. There is none for time: its offsets can be set only by a
+// The kinds of namespaces. Time is none that clone makes: its offsets can be set only by a
 // process that has not entered it, so Program.UnshareTime makes that one.
 const (
 	Mount   Namespaces = unix.CLONE_NEWNS

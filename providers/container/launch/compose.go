@@ -23,14 +23,20 @@ func (c composition) compose() error {
 	output := p.Keep(c.output)
 	p.ResetSignals()
 
-	// The parent has by then written the id maps, without which nothing below is allowed,
-	// and has recorded the process. If it died before that, the process ends here.
-	incoming := p.Receive("wait for id maps", c.incoming())
+	// The parent has by then written the id maps, without which nothing below is allowed. If
+	// it died before that, the process ends here.
+	p.Receive("wait for id maps", 0)
 	if c.spec.BootTime == BootTimeZero {
 		if err := c.zeroClocks(); err != nil {
 			return err
 		}
 	}
+	// A process enters neither a pid nor, before Linux 6.3, a time namespace of its own
+	// making; its child is in both. The container's first process is this second child, and
+	// the parent records that one before it lets it go on.
+	p.UnsharePID()
+	p.Spawn()
+	incoming := p.Receive("wait for its record", c.incoming())
 	p.SetIDs(0, 0, c.ids.dropGroups)
 	p.Umask(0)
 	p.NewSession()
@@ -99,10 +105,10 @@ func (c composition) composeRoot(incoming []fork.FD) {
 	p.CloseFD(null)
 }
 
-// namespaces are what clone makes. The time namespace comes later, and the network
+// namespaces are what clone makes. The time and the pid namespace come later, and the network
 // namespace that is joined came before.
 func (c composition) namespaces() fork.Namespaces {
-	ns := fork.User | fork.Mount | fork.UTS | fork.IPC | fork.PID | fork.Cgroup
+	ns := fork.User | fork.Mount | fork.UTS | fork.IPC | fork.Cgroup
 	if c.ownNetwork() {
 		ns |= fork.Network
 	}

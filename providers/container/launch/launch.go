@@ -11,7 +11,6 @@ import (
 	"github.com/diyform/diyform/internal/linux/mount"
 	"github.com/diyform/diyform/internal/linux/netns"
 	"github.com/diyform/diyform/internal/linux/pidfd"
-	"github.com/diyform/diyform/internal/linux/process"
 	"github.com/diyform/diyform/providers/container/rootfs"
 )
 
@@ -78,8 +77,10 @@ func create(ctx context.Context, spec Spec, o Options) (*Container, error) {
 		return nil, err
 	}
 	defer l.close()
-	c := &Container{Process: l.process, spec: spec, child: l.child}
-	if c.Mapped, err = l.setUp(ctx, o); err != nil {
+	c := &Container{spec: spec, child: l.child}
+	c.Mapped, err = l.setUp(ctx, o)
+	c.Process = l.process
+	if err != nil {
 		c.Kill()
 		return nil, err
 	}
@@ -91,7 +92,7 @@ type launch struct {
 	composition
 	sysfsMount *os.File
 	child      *fork.Child
-	process    *pidfd.Process
+	process    *pidfd.Process // the first child's, then the second's
 }
 
 func (l *launch) close() {
@@ -141,9 +142,6 @@ func (l *launch) clone() error {
 
 // setUp gives the process what only its parent can, and waits until it has done its part.
 func (l *launch) setUp(ctx context.Context, o Options) (mapped bool, err error) {
-	if err := o.Record(l.process); err != nil {
-		return false, err
-	}
 	if err := l.ids.write(ctx, l.child.PID); err != nil {
 		return false, err
 	}
@@ -159,10 +157,41 @@ func (l *launch) setUp(ctx context.Context, o Options) (mapped bool, err error) 
 	if l.sysfs {
 		mounts = append(mounts[:len(mounts):len(mounts)], l.sysfsMount)
 	}
+	if err := l.spawn(); err != nil {
+		return false, err
+	}
+	if err := o.Record(l.process); err != nil {
+		return false, err
+	}
 	if err := l.child.Send(mounts...); err != nil {
 		return false, err
 	}
 	return mapped, l.child.Ready(ctx)
+}
+
+// spawn lets the first child make the second, which becomes the container's first process.
+// It does not wait for anybody else, so it is not interrupted: a second child that nobody
+// knows would stay a zombie.
+func (l *launch) spawn() error {
+	if err := l.child.Send(); err != nil {
+		return err
+	}
+	pid, err := l.child.Spawned(context.Background())
+	if err != nil {
+		return err
+	}
+	second, err := pidfd.Open(pid) // which nobody but us can reap
+	if err != nil {
+		return err
+	}
+	first := l.process
+	l.process = second
+	defer first.Close()
+	if err := first.Wait(context.Background()); err != nil {
+		return err
+	}
+	_, err = first.Reap()
+	return err
 }
 
 // Start runs the command, and returns when it runs.
@@ -173,28 +202,6 @@ func (c *Container) Start(ctx context.Context) error {
 	}
 	if err := c.child.Executed(ctx); err != nil {
 		return fmt.Errorf("start container %q: %w", c.spec.ID, Explain(c.spec, err))
-	}
-	if err := c.verify(); err != nil {
-		return fmt.Errorf("start container %q: %w", c.spec.ID, err)
-	}
-	return nil
-}
-
-// verify checks what older kernels leave undone without an error.
-func (c *Container) verify() error {
-	if c.spec.BootTime != BootTimeZero {
-		return nil
-	}
-	inside, err := process.Namespace(c.Process.PID, "time")
-	if err != nil {
-		return nil // it has ended already
-	}
-	outside, err := process.Namespace(os.Getpid(), "time")
-	if err != nil {
-		return err
-	}
-	if inside == outside {
-		return errors.New(`the clocks could not be set to zero: a program enters its time namespace from Linux 6.1 on; use boot_time = "host"`)
 	}
 	return nil
 }
