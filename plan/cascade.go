@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/diyform/diyform/internal/addr"
 	"github.com/diyform/diyform/providers"
@@ -9,10 +10,10 @@ import (
 
 // cascade finds what the plan's deletions and replacements take along: objects that live in
 // what goes (they go by themselves, and must come again), that use it, or that are joined to
-// it. It returns the instances that must change for it and are not forced to yet.
+// it; and objects that the kernel has put in what is renamed, whose attributes tell its name. It returns the instances that must change for it and are not forced to yet.
 func (p *Plan) cascade(forced map[addr.Instance]force) map[addr.Instance]force {
-	going := p.going()
-	if len(going) == 0 {
+	going, renamed := p.going(), p.renamed()
+	if len(going)+len(renamed) == 0 {
 		return nil
 	}
 	taken := map[addr.Instance]force{}
@@ -28,6 +29,9 @@ func (p *Plan) cascade(forced map[addr.Instance]force) map[addr.Instance]force {
 		}
 		if holder, place := findHolder(c, places.Uses, going); holder != nil {
 			p.takeAlong(c, holder, place, true, taken)
+		}
+		if holder, place := findHolder(c, places.Within, renamed); holder != nil && !p.configures(c, place) {
+			p.takeAlong(c, holder, place, false, taken)
 		}
 		if holder, place := findHolder(c, places.Attached, going); holder != nil && holder.Action != Delete {
 			p.takeAlong(c, holder, place, false, taken)
@@ -60,6 +64,22 @@ func (p *Plan) going() map[providers.Place]*Change {
 	return going
 }
 
+// renamed lists the places that an object gives up without being replaced: its old names.
+func (p *Plan) renamed() map[providers.Place]*Change {
+	renamed := map[providers.Place]*Change{}
+	for _, c := range p.Changes {
+		if c.Action != Update {
+			continue
+		}
+		for _, place := range p.was(c).Holds {
+			if !slices.Contains(p.wanted(c).Holds, place) {
+				renamed[place] = c
+			}
+		}
+	}
+	return renamed
+}
+
 // takeAlong notes that c must be replaced or updated, unless it goes or is replaced anyway.
 func (p *Plan) takeAlong(c, holder *Change, place providers.Place, replace bool, taken map[addr.Instance]force) {
 	if c.Action == Delete || c.Action == Replace || !replace && c.Action == Update {
@@ -68,7 +88,7 @@ func (p *Plan) takeAlong(c, holder *Change, place providers.Place, replace bool,
 	if f := taken[c.Address]; f.replace {
 		return
 	}
-	what := map[Action]string{Replace: "replaced", Delete: "destroyed", Create: "gone"}[holder.Action]
+	what := map[Action]string{Replace: "replaced", Delete: "destroyed", Create: "gone", Update: "renamed"}[holder.Action]
 	taken[c.Address] = force{replace: replace, reason: fmt.Sprintf("its %s is %s (%s)", place.Kind, what, holder.Address)}
 }
 

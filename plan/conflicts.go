@@ -60,7 +60,7 @@ func (p *Plan) checkNeeds() hcl.Diagnostics {
 		}
 		places := p.wanted(c)
 		for _, place := range slices.Concat(places.Within, places.Uses, places.Attached) {
-			if v := vacated[place]; v != nil && !held[place] {
+			if v := vacated[place]; v != nil && !held[place] && p.configures(c, place) {
 				diags = append(diags, c.censor(hcl.Diagnostics{diag.Error(c.Range, "Needed by what stays", fmt.Sprintf(
 					"%s needs the %s, which is that of %s until this plan is applied and of nobody after. "+
 						"Keep that one, or change %s too.", c.Address, place, v.Address, c.Address))})...)
@@ -68,6 +68,13 @@ func (p *Plan) checkNeeds() hcl.Diagnostics {
 		}
 	}
 	return diags
+}
+
+// configures reports whether it is configuration that has c in, or joined to, a place, and not
+// the kernel, which may choose another one: a route's interface by its gateway.
+func (p *Plan) configures(c *Change, place providers.Place) bool {
+	places := p.Input.Registry.Type(c.Address.Type).Places(c.Schema.Volatiles(c.Config, c.After))
+	return slices.Contains(slices.Concat(places.Within, places.Uses, places.Attached), place)
 }
 
 // checkCreations asks the kernel what would stand in the way of what the plan creates, so

@@ -11,6 +11,7 @@
 //	decide.go     wanted against real -> a Change an instance
 //	cascade.go    what a change takes along: a replaced namespace its links
 //	conflicts.go  what cannot be, told before anything is changed
+//	others.go     what contradicts other resources
 //	steps.go      the changes as a graph of steps, for apply
 //	finish.go     what apply asks while steps give their values
 //	render.go     the plan for people; json.go: for scripts; file.go: for a later apply
@@ -203,6 +204,7 @@ func (p *Plan) make(ctx context.Context) hcl.Diagnostics {
 		return diags
 	}
 	diags = append(diags, p.checkNeeds()...)
+	diags = append(diags, p.checkContradictions()...)
 	if diags.HasErrors() {
 		return diags
 	}

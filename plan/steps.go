@@ -51,15 +51,19 @@ func (s Step) String() string {
 //	remove Z  after  remove X     instead, when Z lives in X and goes along with it
 //	apply X   after  remove X     X is replaced
 //	apply Y   after  remove X     Y takes the place (the name) that X held
+//	apply X   after  apply Y      Y gives the namespace the network that X's gateway is on
 //	remove X  after  apply Z      Z depended on X and is now made independent of it
 //
-// The last, and then going along, are wishes: they give way where they would make a circle.
+// The last two, and then going along, are wishes: they give way where they would make a circle.
 func (p *Plan) Steps() (*dag.Graph[Step], hcl.Diagnostics) {
 	if p.steps != nil {
 		return p.steps, nil
 	}
-	for _, wishes := range []struct{ detach, follow bool }{{true, true}, {false, true}, {false, false}} {
-		b := &stepBuilder{Plan: p, detach: wishes.detach}
+	wanted := p.newOthers()
+	for _, wishes := range []struct{ reach, detach, follow bool }{
+		{true, true, true}, {false, true, true}, {false, false, true}, {false, false, false},
+	} {
+		b := &stepBuilder{others: wanted, reach: wishes.reach, detach: wishes.detach}
 		if !wishes.follow {
 			for _, c := range p.Changes {
 				c.follows = false
@@ -78,13 +82,12 @@ func (p *Plan) Steps() (*dag.Graph[Step], hcl.Diagnostics) {
 }
 
 type stepBuilder struct {
-	*Plan
-	g      dag.Graph[Step]
-	detach bool
+	*others       // what is wanted
+	g             dag.Graph[Step]
+	reach, detach bool
 
-	holders map[providers.Place]*Change // of what is wanted
-	vacate  map[providers.Place]*Change // of what goes or moves
-	blocks  map[addr.Resource][]*Change
+	vacate map[providers.Place]*Change // of what goes or moves
+	blocks map[addr.Resource][]*Change
 }
 
 func (b *stepBuilder) build() {
@@ -117,17 +120,12 @@ func (c *Change) applies() bool {
 func (c *Change) removes() bool { return c.Action == Delete || c.Action == Replace }
 
 func (b *stepBuilder) index() {
-	b.holders, b.vacate = map[providers.Place]*Change{}, map[providers.Place]*Change{}
+	b.vacate = map[providers.Place]*Change{}
 	b.blocks = map[addr.Resource][]*Change{}
 	for _, c := range b.Changes {
 		b.blocks[c.Address.Resource] = append(b.blocks[c.Address.Resource], c)
 		if c.Address.Mode == addr.Data {
 			continue
-		}
-		if !c.After.IsNull() {
-			for _, place := range b.wanted(c).Holds {
-				b.holders[place] = c
-			}
 		}
 		if c.Prior != nil && c.Action != NoOp {
 			for _, place := range b.was(c).Holds {
@@ -170,6 +168,9 @@ func (b *stepBuilder) orderApply(c *Change) {
 			b.after(self, b.node(Apply, h))
 		}
 	}
+	for _, gateway := range places.Gateways {
+		b.orderGateway(self, gateway)
+	}
 	for _, place := range places.Holds {
 		v := b.vacate[place]
 		switch {
@@ -179,6 +180,16 @@ func (b *stepBuilder) orderApply(c *Change) {
 		case v.applies() && b.holders[place] == c:
 			b.after(self, b.node(Apply, v))
 		}
+	}
+}
+
+// orderGateway puts a step after what gives its namespace the gateway's network.
+func (b *stepBuilder) orderGateway(step int, gateway providers.Machine) {
+	if !b.reach {
+		return
+	}
+	for _, giver := range b.reaching(gateway) {
+		b.after(step, b.node(Apply, giver))
 	}
 }
 

@@ -15,8 +15,8 @@ import (
 
 // Resource is what the file of a resource type gives: T is its struct of attributes with
 // tags, I its identity (both plain data), S the provider's snapshot and K its session with
-// the kernel. A type may also have any of the methods of Deriver, Validator, Placer,
-// Batcher, Checker and Preparer.
+// the kernel. A type may also have any of the methods of Deriver, Validator, Conflicter,
+// Placer, Batcher, Checker and Preparer.
 type Resource[T, I, S, K any] interface {
 	// Read gives what the snapshot holds of the recorded object, or nil when it is gone.
 	// It is a pure function. An unfinished object has the identity that Prepare gave.
@@ -148,6 +148,15 @@ func (d *definition[T, I, S, K]) Validate(v cty.Value) error {
 	}
 	attrs, unknown := d.decode(v)
 	return r.Validate(&attrs, unknown)
+}
+
+func (d *definition[T, I, S, K]) Conflicts(v cty.Value, others Others) error {
+	r, ok := d.r.(Conflicter[T])
+	if !ok {
+		return nil
+	}
+	attrs, unknown := d.decode(v)
+	return r.Conflicts(&attrs, unknown, others)
 }
 
 func (d *definition[T, I, S, K]) Places(v cty.Value) Places {

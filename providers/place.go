@@ -1,10 +1,12 @@
 package providers
 
+import "net/netip"
+
 // Place is something in the kernel that only one object can be: the link veth0 in the
 // namespace lab. Places let the engine order and check objects of types that know nothing
 // of each other.
 type Place struct {
-	Kind      string // "network namespace", "link", "address", "route", "sysctl", "container"
+	Kind      string // "network namespace", "link", "uplink", "address", "route", "sysctl", "container"
 	Namespace string // network namespace; "" for the host's
 	Name      string
 }
@@ -41,4 +43,32 @@ type Places struct {
 	// Attached: what it is joined to but outlives: a link to its bridge. When that is
 	// replaced, the object is updated after, to be joined again.
 	Attached []Place
+	// Networks: what it puts in direct reach: a link, the networks of its addresses. Several
+	// objects may have one.
+	Networks []Network
+	// Gateways: machines that must be in direct reach by then, whoever has their network.
+	Gateways []Machine
+}
+
+// Network is an IP network that a network namespace is on, by one of its links.
+type Network struct {
+	Namespace string
+	Prefix    netip.Prefix // masked
+}
+
+// Machine is an IP address as it is seen from a network namespace.
+type Machine struct {
+	Namespace string
+	Addr      netip.Addr
+}
+
+// Within lists the networks that the machine may be on, the largest first.
+func (m Machine) Within() []Network {
+	out := make([]Network, 0, m.Addr.BitLen()+1)
+	for bits := range m.Addr.BitLen() + 1 {
+		if prefix, err := m.Addr.Prefix(bits); err == nil {
+			out = append(out, Network{m.Namespace, prefix})
+		}
+	}
+	return out
 }

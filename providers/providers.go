@@ -38,6 +38,8 @@ type Type interface {
 	Derive(d *Derivation)
 	// Validate tells what is wrong between the attributes of v, as Problems, joined.
 	Validate(v cty.Value) error
+	// Conflicts tells what of v contradicts other resources, as Problems, joined.
+	Conflicts(v cty.Value, others Others) error
 	// Places tells what the object occupies and needs; parts not known yet are left out.
 	Places(v cty.Value) Places
 	// Batch names what operations should be given to the provider together, beyond their

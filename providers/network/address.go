@@ -98,6 +98,17 @@ func (address) Validate(v *addressAttrs, unknown schema.Unknown) error {
 	}
 }
 
+// Conflicts finds that the interface has its addresses from another resource.
+func (address) Conflicts(v *addressAttrs, unknown schema.Unknown, others providers.Others) error {
+	if unknown.Has("namespace") || unknown.Has("interface") {
+		return nil
+	}
+	if o := others.Holder(providers.Link(v.Namespace, v.Interface)); o != nil {
+		return ownInterface(v.Interface, o.Address.String())
+	}
+	return isUplink(others, v.Namespace, v.Interface, "address")
+}
+
 func (address) Places(v *addressAttrs, unknown schema.Unknown) providers.Places {
 	if unknown.Has("namespace") || unknown.Has("interface") {
 		return providers.Places{}
@@ -106,8 +117,16 @@ func (address) Places(v *addressAttrs, unknown schema.Unknown) providers.Places 
 		providers.NetworkNamespace(v.Namespace), providers.Link(v.Namespace, v.Interface),
 	}}
 	if !unknown.Has("address") && !unknown.Has("peer") {
+		prefix, _ := netip.ParsePrefix(v.Address) // the schema has checked it
 		name := strings.TrimSpace(v.Interface + " " + v.Address + " " + v.Peer)
+		if prefix.Addr().Is6() { // which the kernel has once, whatever its prefix length
+			name = v.Interface + " " + prefix.Addr().String()
+		}
 		out.Holds = []providers.Place{{Kind: "address", Namespace: v.Namespace, Name: name}}
+		if peer, err := netip.ParseAddr(v.Peer); err == nil {
+			prefix = netip.PrefixFrom(peer, prefix.Bits())
+		}
+		out.Networks = []providers.Network{{Namespace: v.Namespace, Prefix: prefix.Masked()}}
 	}
 	return out
 }
@@ -118,9 +137,6 @@ func (address) Check(s *snapshot, p *providers.Proposed[addressAttrs]) error {
 	ns, err := s.checkNamespace(p.Attrs.Namespace, p.Unknown, p.Promised)
 	if err != nil || p.Unknown.Has("interface") {
 		return err
-	}
-	if p.Promised[providers.Link(p.Attrs.Namespace, p.Attrs.Interface)] {
-		return ownInterface(p.Attrs.Interface, "a resource of this configuration")
 	}
 	if ns == nil {
 		return nil
@@ -193,7 +209,7 @@ func (a address) Apply(ctx context.Context, k *session, action providers.Action,
 		case exists && action == providers.Create:
 			op.Fail(foreignAddress(&op.Planned, err))
 		case err != nil && !exists:
-			op.Fail(err)
+			op.Fail(refused{end: end{Name: op.Planned.Interface}, mtu: links[i].MTU}.explain(err))
 		default:
 			settleAddress(ctx, k, op, links[i].Up())
 		}

@@ -16,7 +16,7 @@ type bridgeAttrs struct {
 	Name          string        `diy:"name,optional,computed" format:"interface" doc:"Name of the interface. Left out, it is made from the resource's."`
 	Namespace     string        `diy:"namespace,replace" format:"namespace" doc:"Network namespace of the bridge. Left out, it is the host's."`
 	Addresses     []string      `diy:"addresses,unordered" format:"address" doc:"All addresses of the bridge itself, with prefix lengths, besides those taken over from an uplink."`
-	MTU           int           `diy:"mtu" min:"68" max:"65535" unit:"bytes" doc:"Largest packet. Left out, it is the smallest of its ports', as the kernel keeps it."`
+	MTU           int           `diy:"mtu" min:"68" max:"65535" unit:"bytes" doc:"Largest packet. Left out, it is the smallest of its ports', as the kernel keeps it, until it was set once."`
 	MACAddress    string        `diy:"mac_address,optional,computed" format:"mac" doc:"Ethernet address. Left out, it is the uplink's, or follows from the state and the resource's address."`
 	Up            bool          `diy:"up" default:"true" doc:"Whether the interface is up."`
 	STP           bool          `diy:"stp" default:"false" doc:"Whether the spanning tree protocol keeps loops away. A port then stays silent for twice forward_delay."`
@@ -129,10 +129,28 @@ func (bridge) Derive(d *providers.Derivation) {
 	d.Set("mac_address", mac)
 }
 
+func (bridge) Validate(v *bridgeAttrs, unknown schema.Unknown) error {
+	e := v.end()
+	return e.validate("", unknown)
+}
+
+// Conflicts finds that the uplink is made by another resource.
+func (bridge) Conflicts(v *bridgeAttrs, unknown schema.Unknown, others providers.Others) error {
+	if v.Uplink == nil || v.Uplink.Interface == "" || unknown.Has("namespace") {
+		return nil
+	}
+	o := others.Holder(providers.Link(v.Namespace, v.Uplink.Interface))
+	if o == nil {
+		return nil
+	}
+	return notUplink(v.Uplink.Interface, "is made by %s, which decides about its addresses. Set the bridge argument of that resource instead.", o.Address)
+}
+
 func (bridge) Places(v *bridgeAttrs, unknown schema.Unknown) providers.Places {
 	var out providers.Places
 	addEndPlaces(&out, v.end(), "", unknown)
 	if v.Uplink != nil && v.Uplink.Interface != "" && !unknown.Has("namespace") {
+		out.Holds = append(out.Holds, uplinkPlace(v.Namespace, v.Uplink.Interface))
 		out.Attached = append(out.Attached, providers.Link(v.Namespace, v.Uplink.Interface))
 	}
 	return out
@@ -154,7 +172,25 @@ func (bridge) Check(s *snapshot, p *providers.Proposed[bridgeAttrs]) error {
 	if l == nil {
 		return missingLink(p.Attrs.Namespace, u.Interface, "uplink.interface")
 	}
-	return checkUplink(l, ns.linkName(l.Master), nil)
+	if err := checkUplink(l, ns.linkName(l.Master), nil); err != nil {
+		return err
+	}
+	return ns.checkUplinkAddresses(l, p.Vacated)
+}
+
+// checkUplinkAddresses finds an address that another state has given to the interface. One of
+// this state goes before, or contradicts the bridge.
+func (v *view) checkUplinkAddresses(l *rtnl.Link, vacated map[providers.Place]bool) error {
+	for _, a := range v.addresses[l.Index] {
+		if a.Protocol != AddressProtocol {
+			continue
+		}
+		attrs := addressAttrs{Namespace: v.name, Interface: l.Name, Address: a.Prefix.String(), Peer: ipString(a.Peer)}
+		if !vacated[address{}.Places(&attrs, nil).Holds[0]] {
+			return notUplink(l.Name, "has the address %s from an address resource of another diyform state. Destroy that one first.", a.Prefix)
+		}
+	}
+	return nil
 }
 
 // Prepare puts on record what an uplink has, before it is taken away from it.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -68,12 +69,12 @@ func findOrCreateBridge(ctx context.Context, k *session, conn *rtnl.Conn, op *br
 	}
 	v := &op.Planned
 	err := conn.Do(ctx, rtnl.CreateBridge(
-		rtnl.LinkSpec{Name: v.Name, MAC: derivedMAC(k.env, op.Address, ""), MTU: v.MTU}, rtnl.BridgeOptions{}))
+		rtnl.LinkSpec{Name: v.Name, MAC: derivedMAC(k.env, op.Address, "")}, rtnl.BridgeOptions{}))
 	if errors.Is(err, unix.EEXIST) {
-		return nil, foreignLink(v.Namespace, &rtnl.Link{Name: v.Name}, "name", err)
+		return nil, takenName(v.Namespace, v.Name, err)
 	}
 	if err != nil {
-		return nil, err
+		return nil, refused{end: v.end()}.explain(err)
 	}
 	var l rtnl.Link
 	ref := rtnl.ByName(v.Name)
@@ -94,6 +95,9 @@ func settleBridge(ctx context.Context, k *session, conn *rtnl.Conn, l *rtnl.Link
 		altName: altName(e.Name, providers.ObjectName(op.Address)),
 		keep:    append(id.Uplink.onBridge(l.Index, e.Name), id.Returning.onBridge(l.Index, e.Name)...),
 	}
+	if err := k.makeRoomForIPv6(ctx, conn, l, w); err != nil {
+		return err
+	}
 	if err := configure(ctx, conn, l, have, w); err != nil {
 		return err
 	}
@@ -113,12 +117,45 @@ func settleBridge(ctx context.Context, k *session, conn *rtnl.Conn, l *rtnl.Link
 	return k.awaitUsable(ctx, e.Namespace, slices.Concat(e.toAwait(), moved, id.Uplink.toAwait()))
 }
 
+// makeRoomForIPv6 sees to it that a bridge which follows the MTU of its ports has one that
+// IPv6 can be used with. A port of ours that is smaller by hand gets its own MTU again after
+// its bridge, which cannot have its addresses before.
+func (k *session) makeRoomForIPv6(ctx context.Context, conn *rtnl.Conn, l *rtnl.Link, w *wanted) error {
+	address := firstIPv6(w.Addresses)
+	if w.MTU != 0 || l.MTU >= minIPv6MTU || address == "" {
+		return nil
+	}
+	links, err := conn.Links(ctx)
+	if err != nil {
+		return err
+	}
+	var reqs []*rtnl.Request
+	for i := range links {
+		port := &links[i]
+		if port.Master != l.Index || port.MTU >= minIPv6MTU {
+			continue
+		}
+		if !strings.HasPrefix(port.Alias, k.env.MarkPrefix()) {
+			return smallPort(port.Name, port.MTU, l.Name, "", address, "addresses")
+		}
+		reqs = append(reqs, rtnl.SetLink(port.Ref(), rtnl.LinkChange{MTU: minIPv6MTU}))
+	}
+	if len(reqs) == 0 { // it was set, and follows nobody
+		reqs = append(reqs, rtnl.SetLink(l.Ref(), rtnl.LinkChange{MTU: defaultMTU}))
+	}
+	return conn.Do(ctx, reqs...)
+}
+
+// defaultMTU is ETH_DATA_LEN of linux/if_ether.h.
+const defaultMTU = 1500
+
 // takeOver takes the uplink over, or leaves everything as it was.
 func takeOver(ctx context.Context, conn *rtnl.Conn, bridge int, name string, id *bridgeIdentity) error {
 	err := id.Uplink.take(ctx, conn, bridge, name)
 	if err == nil {
 		return nil
 	}
+	err = refused{end: end{Name: id.Uplink.Interface, Bridge: name}}.explain(err)
 	err = fmt.Errorf("take over %s: %w", id.Uplink.Interface, err)
 	if undo := id.Uplink.giveBack(ctx, conn, bridge); undo != nil {
 		return errors.Join(err, fmt.Errorf("undo: %w", undo)) // the record stays: the next run tries again

@@ -39,11 +39,19 @@ type linkIdentity struct {
 	MAC   string `json:"mac"`             // that it was created with, which is derived from its address
 }
 
-// ourLink gives the link that carries the mark, or the one of that name that was created with
-// our MAC address a moment before a crash. Any other link is not ours, whatever its name is.
+// ourLink gives the link that is recorded: of the same index with our alias or the MAC address
+// that it was created with; else one with both, which came back from elsewhere; and where the
+// index is not on record, because of a crash, one with our alias, or of that name with our MAC
+// address. Any other link is not ours, whatever its name is, even if it has a copy of our
+// alias.
 func (v *view) ourLink(name string, id linkIdentity, mark string) *rtnl.Link {
-	if l := v.byAlias[mark]; l != nil {
+	if l := v.byIndex[id.Index]; l != nil && (l.Alias == mark || id.made(l)) {
 		return l
+	}
+	for _, l := range v.byAlias[mark] {
+		if id.Index == 0 || id.made(l) {
+			return l
+		}
 	}
 	if l := v.link(name); l != nil && isUnmarked(l, id) {
 		return l
@@ -51,10 +59,11 @@ func (v *view) ourLink(name string, id linkIdentity, mark string) *rtnl.Link {
 	return nil
 }
 
+// made reports whether the link has the MAC address that ours was created with.
+func (id linkIdentity) made(l *rtnl.Link) bool { return id.MAC != "" && l.MAC.String() == id.MAC }
+
 // isUnmarked reports whether the link is ours and has no mark yet.
-func isUnmarked(l *rtnl.Link, id linkIdentity) bool {
-	return l.Alias == "" && id.MAC != "" && l.MAC.String() == id.MAC
-}
+func isUnmarked(l *rtnl.Link, id linkIdentity) bool { return l.Alias == "" && id.made(l) }
 
 // end gives what there is of a link.
 func (v *view) end(l *rtnl.Link) end {
@@ -114,16 +123,38 @@ func checkLink(s *snapshot, e *end, prefix string, p checkInput) error {
 	if ns == nil || err != nil {
 		return atAttribute(err, prefix)
 	}
-	if b := e.Bridge; b != "" && ns.link(b) == nil && !p.promised[providers.Link(e.Namespace, b)] {
-		return missingLink(e.Namespace, b, prefix+"bridge")
+	if b := e.Bridge; b != "" && !p.promised[providers.Link(e.Namespace, b)] {
+		if err := ns.checkBridge(e, prefix); err != nil {
+			return err
+		}
 	}
 	if p.unknown.Has(prefix+"name") || p.vacated[providers.Link(e.Namespace, e.Name)] {
 		return nil
 	}
 	if l := ns.link(e.Name); l != nil {
-		return foreignLink(e.Namespace, l, prefix+"name", nil)
+		return foreignLink(e.Namespace, l, prefix+"name", ns.isDisposable(l))
 	}
 	return nil
+}
+
+// checkBridge tells why a link cannot become the port of a bridge that somebody else made.
+func (v *view) checkBridge(e *end, prefix string) error {
+	b := v.link(e.Bridge)
+	if b == nil {
+		return missingLink(e.Namespace, e.Bridge, prefix+"bridge")
+	}
+	if address := firstIPv6(v.end(b).Addresses); e.MTU != 0 && e.MTU < minIPv6MTU && address != "" {
+		return smallPort(e.Name, e.MTU, b.Name, "", address, prefix+"mtu")
+	}
+	return nil
+}
+
+// isDisposable reports whether a link may be deleted without cutting the machine off: it is
+// not physical, and no default route goes by it.
+func (v *view) isDisposable(l *rtnl.Link) bool {
+	return l.Kind != "" && !slices.ContainsFunc(v.routes, func(r rtnl.Route) bool {
+		return r.Destination.Bits() == 0 && r.Uses(l.Index)
+	})
 }
 
 // checkInput is what a check knows of the rest of the plan.
@@ -142,8 +173,9 @@ func atAttribute(err error, prefix string) error {
 	return err
 }
 
-// foreignLink says that a name is taken by a link that the state does not record.
-func foreignLink(namespace string, l *rtnl.Link, attribute string, err error) error {
+// foreignLink says that a name is taken by a link that the state does not record. One that
+// the machine may need is not to be deleted.
+func foreignLink(namespace string, l *rtnl.Link, attribute string, disposable bool) error {
 	where, command := "on this machine", "ip link delete "
 	if namespace != "" {
 		where, command = fmt.Sprintf("in the network namespace %q", namespace), "ip -n "+namespace+" link delete "
@@ -152,12 +184,29 @@ func foreignLink(namespace string, l *rtnl.Link, attribute string, err error) er
 	if l.Alias != "" {
 		whose = fmt.Sprintf(", whose alias is %q", l.Alias)
 	}
+	advice := "Choose another name for this resource."
+	if disposable {
+		advice = fmt.Sprintf("Choose another name, rename the other interface, or remove it with %s%s if nobody needs it.", command, l.Name)
+	}
 	return &diag.Problem{
 		Summary: "The interface exists already",
-		Detail: fmt.Sprintf("There is an interface %q (%s)%s, %s, that this state does not record; diyform does not touch it. "+
-			"Choose another name, rename the other interface, or remove it with %s%s if nobody needs it.",
-			l.Name, cmp.Or(l.Kind, "of another kind"), whose, where, command, l.Name),
+		Detail: fmt.Sprintf("There is an interface %q (%s)%s, %s, that this state does not record; diyform does not touch it. %s",
+			l.Name, cmp.Or(l.Kind, "physical"), whose, where, advice),
 		Attribute: attribute,
+	}
+}
+
+// takenName says the same of a name of which nothing else is known: err is the kernel's.
+func takenName(namespace, name string, err error) error {
+	where := "on this machine"
+	if namespace != "" {
+		where = fmt.Sprintf("in the network namespace %q or in its peer's", namespace)
+	}
+	return &diag.Problem{
+		Summary: "The interface exists already",
+		Detail: fmt.Sprintf("There is an interface %s %s that this state does not record; diyform does not touch it. "+
+			"Choose another name for this resource.", name, where),
+		Attribute: "name",
 		Err:       err,
 	}
 }

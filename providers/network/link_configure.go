@@ -1,6 +1,7 @@
 package network
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net"
@@ -19,20 +20,36 @@ type wanted struct {
 	master  int    // index of the bridge
 	bridge  *rtnl.BridgeOptions
 	keep    []rtnl.Address // addresses that it may have beyond the listed ones
+	prefix  string         // of its attributes: "peer."
+}
+
+// explain says for people why the kernel refused a step towards the wanted state. l is the
+// link as it was read.
+func (w *wanted) explain(err error, l *rtnl.Link) error {
+	if err == nil {
+		return nil
+	}
+	r := refused{end: w.end, mtu: cmp.Or(w.MTU, l.MTU), prefix: w.prefix}
+	r.vlan = w.bridge != nil && w.bridge.VLANFiltering != nil && *w.bridge.VLANFiltering
+	return r.explain(err)
 }
 
 // configure brings a link, which is there and ours, into the wanted state, with as few
 // requests as that takes. What goes last is what breaks connections: addresses are added
 // before others are taken away, and routes that the kernel drops meanwhile come back.
 func configure(ctx context.Context, conn *rtnl.Conn, l *rtnl.Link, have []rtnl.Address, w *wanted) error {
+	return w.explain(settle(ctx, conn, l, have, w), l)
+}
+
+func settle(ctx context.Context, conn *rtnl.Conn, l *rtnl.Link, have []rtnl.Address, w *wanted) error {
 	if l.Name != w.Name {
 		if err := rename(ctx, conn, l, w.Name); err != nil {
 			return renameError(err, w)
 		}
 	}
 	add, remove := compareAddresses(l.Index, have, w)
-	ref := rtnl.ByIndex(l.Index)
-	var reqs []*rtnl.Request
+	ref := rtnl.LinkRef{Index: l.Index, Name: w.Name}
+	reqs := leaveRequests(l, w)
 	if change, needed := linkChange(l, w); needed {
 		reqs = append(reqs, rtnl.SetLink(ref, change))
 	}
@@ -63,12 +80,36 @@ func setUp(ref rtnl.LinkRef, up bool) *rtnl.Request {
 	return rtnl.SetLink(ref, rtnl.LinkChange{Up: &up})
 }
 
+// leaveRequests gives what comes before the link's other changes.
+//
+// A bridge follows the smallest MTU of its ports until its own was set (br_mtu_auto_adjust),
+// and to set what it has is no setting (netif_set_mtu_ext): it has another one for a moment.
+// A port that changes both its bridge and its MTU leaves first: in one message the MTU is set
+// before the bridge, so the bridge that it leaves would follow.
+func leaveRequests(l *rtnl.Link, w *wanted) []*rtnl.Request {
+	var ch rtnl.LinkChange
+	switch none := 0; {
+	case w.bridge != nil && w.MTU != 0 && l.MTU == w.MTU:
+		if ch.MTU = w.MTU + 1; w.MTU == maxMTU {
+			ch.MTU = w.MTU - 1
+		}
+	case w.bridge == nil && w.MTU != 0 && l.MTU != w.MTU && l.Master != 0 && l.Master != w.master:
+		ch.Master = &none
+	default:
+		return nil
+	}
+	return []*rtnl.Request{rtnl.SetLink(l.Ref(), ch)}
+}
+
+// maxMTU is ETH_MAX_MTU of linux/if_ether.h.
+const maxMTU = 65535
+
 // linkChange gives what differs and can be set in one request.
 func linkChange(l *rtnl.Link, w *wanted) (ch rtnl.LinkChange, needed bool) {
 	if l.Alias != w.mark {
 		ch.Alias, needed = &w.mark, true
 	}
-	if w.MTU != 0 && l.MTU != w.MTU {
+	if w.MTU != 0 && (l.MTU != w.MTU || w.bridge != nil) {
 		ch.MTU, needed = w.MTU, true
 	}
 	if w.MAC != "" && l.MAC.String() != w.MAC {
@@ -216,7 +257,7 @@ func restoreRoutes(ctx context.Context, conn *rtnl.Conn, routes []rtnl.Route, fr
 // rename gives the link another name. Before Linux 6.2 that needs the link down, which costs
 // its routes and IPv6 addresses: they are put back.
 func rename(ctx context.Context, conn *rtnl.Conn, l *rtnl.Link, name string) error {
-	ref := rtnl.ByIndex(l.Index)
+	ref := l.Ref()
 	err := conn.Do(ctx, rtnl.RenameLink(l.Index, name))
 	if !errors.Is(err, unix.EBUSY) {
 		return err
@@ -244,7 +285,7 @@ func rename(ctx context.Context, conn *rtnl.Conn, l *rtnl.Link, name string) err
 
 func renameError(err error, w *wanted) error {
 	if errors.Is(err, unix.EEXIST) {
-		return foreignLink(w.Namespace, &rtnl.Link{Name: w.Name}, "name", err)
+		return takenName(w.Namespace, w.Name, err)
 	}
 	return err
 }

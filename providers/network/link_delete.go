@@ -23,6 +23,12 @@ type doomed struct {
 	mark      string
 }
 
+// isOurs reports whether a link that was found by the recorded index, or by its name where
+// none is on record, is the one: see view.ourLink.
+func (d doomed) isOurs(l *rtnl.Link) bool {
+	return l.Alias == d.mark || isUnmarked(l, d.id) || l.Index == d.id.Index && d.id.made(l)
+}
+
 // deleteLinks deletes links of one namespace and gives each one's error. What is gone, or is
 // not ours any more, is no error. With follows, the links go by themselves because what they
 // are tied to was deleted: they are waited for, and deleted only if that takes too long.
@@ -61,7 +67,7 @@ func (k *session) deleteLinks(ctx context.Context, namespace string, list []doom
 	var send []*rtnl.Request
 	for i, index := range indexes {
 		if index != 0 {
-			reqs[i] = rtnl.DeleteLink(rtnl.ByIndex(index))
+			reqs[i] = rtnl.DeleteLink(rtnl.LinkRef{Index: index, Name: list[i].name})
 			send = append(send, reqs[i])
 		}
 	}
@@ -80,11 +86,7 @@ func ownIndexes(ctx context.Context, conn *rtnl.Conn, list []doomed, errs []erro
 	links := make([]rtnl.Link, len(list))
 	reqs := make([]*rtnl.Request, len(list))
 	for i, d := range list {
-		ref := rtnl.ByIndex(d.id.Index)
-		if d.id.Index == 0 {
-			ref = rtnl.ByName(d.name)
-		}
-		reqs[i] = rtnl.GetLink(ref, &links[i])
+		reqs[i] = rtnl.GetLink(rtnl.LinkRef{Index: d.id.Index, Name: d.name}, &links[i])
 	}
 	_ = conn.Do(ctx, reqs...) // each request has its own error
 	indexes := make([]int, len(list))
@@ -93,7 +95,7 @@ func ownIndexes(ctx context.Context, conn *rtnl.Conn, list []doomed, errs []erro
 		case errors.Is(err, unix.ENODEV):
 		case err != nil:
 			errs[i] = err
-		case links[i].Alias == d.mark || isUnmarked(&links[i], d.id):
+		case d.isOurs(&links[i]):
 			indexes[i] = links[i].Index
 		}
 	}

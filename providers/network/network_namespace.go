@@ -37,8 +37,8 @@ func defineNetworkNamespace() providers.Def[*snapshot, *session] {
 		networkNamespace{})
 }
 
-// Read knows the namespace by the mark on its lo, or by its number where somebody took the
-// mark away. A file of ours that no namespace is mounted on, which a crash left, reads as a
+// Read knows the namespace by the mark on its lo and, where it is on record, by its number: a
+// mark alone can be copied, and the kernel gives a number anew. A file of ours that no namespace is mounted on, which a crash left, reads as a
 // namespace without path.
 func (networkNamespace) Read(s *snapshot, r *providers.Recorded[namespaceAttrs, namespaceIdentity]) (*providers.Recorded[namespaceAttrs, namespaceIdentity], error) {
 	mark := s.session.env.Mark(r.Address)
@@ -52,7 +52,7 @@ func (networkNamespace) Read(s *snapshot, r *providers.Recorded[namespaceAttrs, 
 	if ns == nil || err != nil {
 		return nil, err
 	}
-	if !hasMark(ns.link("lo"), mark) && (r.Unfinished || ns.id != r.Identity.ID) {
+	if !hasMark(ns.link("lo"), mark) || r.Identity.ID != (netns.ID{}) && ns.id != r.Identity.ID {
 		return nil, nil
 	}
 	out := *r

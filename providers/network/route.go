@@ -234,6 +234,9 @@ func (route) Places(v *routeAttrs, unknown schema.Unknown) providers.Places {
 	if !unknown.Has("destination") && !unknown.Has("family") && !unknown.Has("metric") && !unknown.Has("table") {
 		out.Holds = []providers.Place{{Kind: "route", Namespace: v.Namespace, Name: v.key().String()}}
 	}
+	if gateway, err := netip.ParseAddr(v.Gateway); err == nil && !gateway.IsLinkLocalUnicast() {
+		out.Gateways = []providers.Machine{{Namespace: v.Namespace, Addr: gateway}}
+	}
 	if v.Interface != "" {
 		out.Within = append(out.Within, providers.Link(v.Namespace, v.Interface))
 	}

@@ -4,8 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 
 	"github.com/diyform/diyform/internal/diag"
+	"github.com/diyform/diyform/providers"
 	"github.com/diyform/diyform/providers/schema"
 )
 
@@ -81,4 +83,66 @@ func validateScope(v *routeAttrs, unknown schema.Unknown) error {
 		return routeProblem("scope", "What is on this host is reached by no gateway: leave scope out.")
 	}
 	return nil
+}
+
+// Conflicts finds that the route would be by a link that carries none: one that another
+// resource leaves down, or the uplink of a bridge.
+func (route) Conflicts(v *routeAttrs, unknown schema.Unknown, others providers.Others) error {
+	switch {
+	case unknown.Has("namespace") || v.Type != "unicast":
+		return nil
+	case v.Interface != "":
+		if err := isUplink(others, v.Namespace, v.Interface, "route"); err != nil {
+			return err
+		}
+		if e, by := plannedLink(others, v.Namespace, v.Interface); e != nil && !e.Up {
+			return linkDown(v, e.Name, by)
+		}
+		return nil
+	}
+	gateway, err := netip.ParseAddr(v.Gateway)
+	if err != nil {
+		return nil
+	}
+	return gatewayDown(v, others.Reaching(providers.Machine{Namespace: v.Namespace, Addr: gateway}), gateway)
+}
+
+// gatewayDown finds that all links that the gateway can be on are down.
+func gatewayDown(v *routeAttrs, reaching []*providers.Other, gateway netip.Addr) error {
+	var down error
+	for _, o := range reaching {
+		links := ends(o)
+		if len(links) == 0 {
+			return nil // on an interface that is not ours to set up
+		}
+		for _, e := range links {
+			if e.Namespace != v.Namespace || !e.reaches(gateway) {
+				continue
+			}
+			if e.Up {
+				return nil
+			}
+			down = linkDown(v, e.Name, o)
+		}
+	}
+	return down
+}
+
+func (e *end) reaches(a netip.Addr) bool {
+	return slices.ContainsFunc(e.Addresses, func(s string) bool {
+		p, err := netip.ParsePrefix(s)
+		return err == nil && p.Contains(a)
+	})
+}
+
+func linkDown(v *routeAttrs, link string, by *providers.Other) error {
+	attribute := "gateway"
+	if v.Gateway == "" {
+		attribute = "interface"
+	}
+	return &diag.Problem{
+		Summary: "The route's link is down", Attribute: attribute,
+		Detail: fmt.Sprintf("The route %s goes by the interface %q, which %s leaves down, and the kernel keeps no routes on a link that is down. "+
+			"Set up = true there, or remove this route.", v.key(), link, by.Address),
+	}
 }

@@ -29,7 +29,7 @@ type view struct {
 	sysctls   map[string]sysctlReading // by path below /proc/sys
 
 	byName  map[string]*rtnl.Link // altnames too
-	byAlias map[string]*rtnl.Link
+	byAlias map[string][]*rtnl.Link
 	byIndex map[int]*rtnl.Link
 	byKey   map[routeKey]*rtnl.Route // filled when first asked for
 
@@ -122,7 +122,7 @@ func (k *session) read(ctx context.Context, name string) *view {
 func (v *view) index(addresses []rtnl.Address) {
 	v.byName = make(map[string]*rtnl.Link, len(v.links))
 	v.byIndex = make(map[int]*rtnl.Link, len(v.links))
-	v.byAlias = map[string]*rtnl.Link{}
+	v.byAlias = map[string][]*rtnl.Link{}
 	v.addresses = make(map[int][]rtnl.Address, len(v.links))
 	for i := range v.links {
 		l := &v.links[i]
@@ -131,7 +131,7 @@ func (v *view) index(addresses []rtnl.Address) {
 			v.byName[alt] = l
 		}
 		if l.Alias != "" {
-			v.byAlias[l.Alias] = l
+			v.byAlias[l.Alias] = append(v.byAlias[l.Alias], l)
 		}
 	}
 	for _, a := range addresses {

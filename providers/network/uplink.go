@@ -51,12 +51,7 @@ func readUplink(ctx context.Context, conn *rtnl.Conn, namespace, name string, br
 
 // checkUplink tells why an interface cannot be the uplink of a bridge.
 func checkUplink(l *rtnl.Link, master string, had *takeover) error {
-	problem := func(format string, args ...any) error {
-		return &diag.Problem{
-			Summary: "The interface cannot be an uplink", Attribute: "uplink.interface",
-			Detail: fmt.Sprintf("The interface %q ", l.Name) + fmt.Sprintf(format, args...),
-		}
-	}
+	problem := func(format string, args ...any) error { return notUplink(l.Name, format, args...) }
 	switch {
 	case l.Type != unix.ARPHRD_ETHER:
 		return problem("is not an Ethernet interface, so it cannot be the port of a bridge.")
@@ -68,15 +63,28 @@ func checkUplink(l *rtnl.Link, master string, had *takeover) error {
 	return nil
 }
 
-// read adds the addresses and routes that the interface has now. Link-local IPv6 addresses
-// are the kernel's, which gives every interface its own.
+func notUplink(name, format string, args ...any) error {
+	return &diag.Problem{
+		Summary: "The interface cannot be an uplink", Attribute: "uplink.interface",
+		Detail: fmt.Sprintf("The interface %q ", name) + fmt.Sprintf(format, args...),
+	}
+}
+
+// isTakeable reports whether an address goes with the bridge. Link-local IPv6 addresses are
+// the kernel's, which gives every interface its own; those of an address resource are its to
+// take away.
+func isTakeable(a *rtnl.Address) bool {
+	return !ip6LinkLocal(a.Prefix.Addr()) && a.Protocol != AddressProtocol
+}
+
+// read adds the addresses and routes that the interface has now.
 func (t *takeover) read(ctx context.Context, conn *rtnl.Conn) error {
 	addresses, err := conn.AddressesOn(ctx, t.Index)
 	if err != nil {
 		return err
 	}
 	for _, a := range addresses {
-		if !ip6LinkLocal(a.Prefix.Addr()) && !slices.ContainsFunc(t.Addresses, sameAddress(a)) {
+		if isTakeable(&a) && !slices.ContainsFunc(t.Addresses, sameAddress(a)) {
 			t.Addresses = append(t.Addresses, a)
 		}
 	}
@@ -176,7 +184,7 @@ func (v *view) isTaken(t *takeover, bridge int) bool {
 		return false
 	}
 	for _, a := range v.addresses[t.Index] {
-		if !ip6LinkLocal(a.Prefix.Addr()) {
+		if isTakeable(&a) {
 			return false
 		}
 	}

@@ -24,8 +24,10 @@ func (t *takeover) take(ctx context.Context, conn *rtnl.Conn, bridge int, name s
 		return err
 	}
 	up := true
-	return t.move(ctx, conn, t.Index, bridge, rtnl.SetLink(rtnl.ByIndex(t.Index), rtnl.LinkChange{Master: &bridge, Up: &up}))
+	return t.move(ctx, conn, t.Index, bridge, rtnl.SetLink(t.ref(), rtnl.LinkChange{Master: &bridge, Up: &up}))
 }
+
+func (t *takeover) ref() rtnl.LinkRef { return rtnl.LinkRef{Index: t.Index, Name: t.Interface} }
 
 func addAll(ctx context.Context, conn *rtnl.Conn, addresses []rtnl.Address) error {
 	var reqs []*rtnl.Request
@@ -105,7 +107,7 @@ func (t *takeover) stripRequests(ctx context.Context, conn *rtnl.Conn, from int)
 // its life is taken from the bridge.
 func (t *takeover) giveBack(ctx context.Context, conn *rtnl.Conn, bridge int) error {
 	var iface, master rtnl.Link
-	err := conn.Do(ctx, rtnl.GetLink(rtnl.ByIndex(t.Index), &iface))
+	err := conn.Do(ctx, rtnl.GetLink(t.ref(), &iface))
 	if errors.Is(err, unix.ENODEV) {
 		return nil
 	}
@@ -129,7 +131,7 @@ func (t *takeover) giveBack(ctx context.Context, conn *rtnl.Conn, bridge int) er
 	if free := 0; bridge != 0 && iface.Master == bridge {
 		change.Master = &free
 	}
-	if err := now.move(ctx, conn, bridge, t.Index, rtnl.SetLink(rtnl.ByIndex(t.Index), change)); err != nil {
+	if err := now.move(ctx, conn, bridge, t.Index, rtnl.SetLink(t.ref(), change)); err != nil {
 		return err
 	}
 	return now.finishReturn(ctx, conn)
@@ -179,7 +181,7 @@ func (t *takeover) finishReturn(ctx context.Context, conn *rtnl.Conn) error {
 		}
 	}
 	if !t.Up {
-		reqs = append(reqs, setUp(rtnl.ByIndex(t.Index), false))
+		reqs = append(reqs, setUp(t.ref(), false))
 	}
 	return conn.Do(ctx, reqs...)
 }

@@ -79,7 +79,7 @@ func (k *session) newPair(ctx context.Context, conn *rtnl.Conn, op *vethOp, brid
 		return nil, atAttribute(namespaceError(v.Peer.Namespace, err), "peer.")
 	}
 	p.near = wanted{end: v.near(), mark: mark, altName: altName(v.Name, base)}
-	p.peer = wanted{end: v.Peer.end(), mark: peerMark(mark), altName: altName(v.Peer.Name, base+"-peer")}
+	p.peer = wanted{end: v.Peer.end(), mark: peerMark(mark), altName: altName(v.Peer.Name, base+"-peer"), prefix: "peer."}
 	index, known := bridges[v.Bridge]
 	if !known {
 		if index, err = indexOf(ctx, conn, v.Namespace, v.Bridge, "bridge"); err != nil {
@@ -105,9 +105,9 @@ func made(pairs []*newPair) []*newPair {
 		case err == nil:
 			out = append(out, p)
 		case errors.Is(err, unix.EEXIST):
-			p.op.Fail(foreignLink(p.near.Namespace, &rtnl.Link{Name: p.near.Name + " or " + p.peer.Name}, "name", err))
+			p.op.Fail(takenName(p.near.Namespace, p.near.Name+" or "+p.peer.Name, err))
 		default:
-			p.op.Fail(err)
+			p.op.Fail(p.near.explain(err, &p.link))
 		}
 	}
 	return out
@@ -122,9 +122,9 @@ func markPairs(ctx context.Context, conn *rtnl.Conn, pairs []*newPair) []*newPai
 	_ = conn.Do(ctx, reqs...) // each request has its own error
 	var out []*newPair
 	for i, p := range pairs {
-		err := errors.Join(reqs[2*i].Err(), reqs[2*i+1].Err())
+		err := p.near.explain(errors.Join(reqs[2*i].Err(), reqs[2*i+1].Err()), &p.link)
 		if err == nil {
-			err = p.peerConn.Do(ctx, markRequests(&p.peer, p.id.Peer.MAC, &p.other)...)
+			err = p.peer.explain(p.peerConn.Do(ctx, markRequests(&p.peer, p.id.Peer.MAC, &p.other)...), &p.other)
 		}
 		p.id.Near.Index, p.id.Peer.Index = p.link.Index, p.other.Index
 		if err != nil {

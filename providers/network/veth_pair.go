@@ -3,6 +3,7 @@ package network
 import (
 	"context"
 	"errors"
+	"net/netip"
 
 	"github.com/diyform/diyform/internal/linux/rtnl"
 	"github.com/diyform/diyform/providers"
@@ -128,6 +129,17 @@ func (vethPair) Derive(d *providers.Derivation) {
 	deriveLink(d, "peer.", base+"-peer")
 }
 
+func (vethPair) Validate(v *vethAttrs, unknown schema.Unknown) error {
+	near, peer := v.near(), v.Peer.end()
+	return errors.Join(near.validate("", unknown), peer.validate("peer.", unknown))
+}
+
+// Conflicts finds bridges that would lose IPv6 by one of the ends.
+func (vethPair) Conflicts(v *vethAttrs, unknown schema.Unknown, others providers.Others) error {
+	near, peer := v.near(), v.Peer.end()
+	return errors.Join(near.conflicts("", unknown, others), peer.conflicts("peer.", unknown, others))
+}
+
 func (vethPair) Places(v *vethAttrs, unknown schema.Unknown) providers.Places {
 	var out providers.Places
 	addEndPlaces(&out, v.near(), "", unknown)
@@ -146,6 +158,11 @@ func addEndPlaces(out *providers.Places, e end, prefix string, unknown schema.Un
 	}
 	if e.Bridge != "" {
 		out.Attached = append(out.Attached, providers.Link(e.Namespace, e.Bridge))
+	}
+	for _, a := range e.Addresses {
+		if p, err := netip.ParsePrefix(a); err == nil {
+			out.Networks = append(out.Networks, providers.Network{Namespace: e.Namespace, Prefix: p.Masked()})
+		}
 	}
 }
 
@@ -214,13 +231,13 @@ func (k *session) updateEnd(ctx context.Context, e end, oldName, prefix, mark, b
 	}
 	l, err := findOwn(ctx, conn, doomed{name: oldName, id: *id, mark: mark})
 	if err != nil {
-		return e, err
+		return e, refused{end: e, prefix: prefix}.explain(err)
 	}
 	have, err := conn.AddressesOn(ctx, l.Index)
 	if err != nil {
 		return e, err
 	}
-	w := &wanted{end: e, mark: mark, altName: altName(e.Name, base), master: master}
+	w := &wanted{end: e, mark: mark, altName: altName(e.Name, base), master: master, prefix: prefix}
 	if err := configure(ctx, conn, l, have, w); err != nil {
 		return e, err
 	}
@@ -294,15 +311,12 @@ var _ providers.Checker[vethAttrs, *snapshot] = vethPair{}
 // findOwn looks a link up that was read to be ours.
 func findOwn(ctx context.Context, conn *rtnl.Conn, d doomed) (*rtnl.Link, error) {
 	var l rtnl.Link
-	ref := rtnl.ByIndex(d.id.Index)
-	if d.id.Index == 0 {
-		ref = rtnl.ByName(d.name)
-	}
+	ref := rtnl.LinkRef{Index: d.id.Index, Name: d.name}
 	if err := conn.Do(ctx, rtnl.GetLink(ref, &l)); err != nil {
 		return nil, err
 	}
-	if l.Alias != d.mark && !isUnmarked(&l, d.id) {
-		return nil, foreignLink(d.namespace, &l, "name", nil)
+	if !d.isOurs(&l) {
+		return nil, foreignLink(d.namespace, &l, "name", false)
 	}
 	return &l, nil
 }

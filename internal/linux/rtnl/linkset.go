@@ -4,15 +4,20 @@ import (
 	"fmt"
 	"net"
 	"strconv"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
 
-// LinkRef names a link by its index or, where that is 0, by its name or altname.
+// LinkRef names a link by its index or, where that is 0, by its name or altname. With an
+// index the name is for errors only.
 type LinkRef struct {
 	Index int
 	Name  string
 }
+
+// Ref names the link, whatever its name becomes.
+func (l *Link) Ref() LinkRef { return LinkRef{Index: l.Index, Name: l.Name} }
 
 // ByIndex names a link by its index.
 func ByIndex(index int) LinkRef { return LinkRef{Index: index} }
@@ -21,10 +26,10 @@ func ByIndex(index int) LinkRef { return LinkRef{Index: index} }
 func ByName(name string) LinkRef { return LinkRef{Name: name} }
 
 func (r LinkRef) String() string {
-	if r.Index != 0 {
-		return "#" + strconv.Itoa(r.Index)
+	if r.Name != "" {
+		return r.Name
 	}
-	return r.Name
+	return "#" + strconv.Itoa(r.Index)
 }
 
 func (r LinkRef) header() []byte { return linkHeader(r.Index, 0, 0) }
@@ -193,7 +198,27 @@ func SetLink(ref LinkRef, ch LinkChange) *Request {
 		e.end(at)
 		e.end(info)
 	}
-	return &Request{typ: unix.RTM_NEWLINK, body: e.b, op: "change link", object: ref.String()}
+	return &Request{typ: unix.RTM_NEWLINK, body: e.b, op: ch.op(), object: ref.String()}
+}
+
+// op says for errors what is changed.
+func (ch *LinkChange) op() string {
+	var parts []string
+	for _, part := range []struct {
+		name    string
+		changed bool
+	}{
+		{"namespace", ch.NetNS != 0}, {"MAC address", ch.MAC != nil}, {"MTU", ch.MTU != 0}, {"alias", ch.Alias != nil},
+		{"bridge", ch.Master != nil}, {"state", ch.Up != nil}, {"bridge options", ch.Bridge != nil},
+	} {
+		if part.changed {
+			parts = append(parts, part.name)
+		}
+	}
+	if len(parts) == 0 {
+		return "change link"
+	}
+	return "set " + strings.Join(parts, ", ") + " of link"
 }
 
 // RenameLink gives the link of an index another name. EBUSY says that the kernel, older than
