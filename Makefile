@@ -32,9 +32,10 @@ lint: ## formatting, vet, staticcheck, and the architecture's rules
 	go tool staticcheck ./...
 	go test ./internal/arch
 
-bench: build build/playhost setup ## 1,000 hosts, against plain netlink and ip
+bench: build build/playhost setup ## 1,000 hosts, against plain netlink and ip; the planner alone
 	go build -buildvcs=false -o build/ ./internal/bench ./internal/bench/floor
 	PATH="$(CURDIR)/build:$$PATH" build/playhost -- build/bench
+	go test ./apply -run '^$$' -bench 'Plan|Apply' -benchtime 2x
 
 docs: ## docs/resources.md from the resource types' declarations
 	@mkdir -p build docs

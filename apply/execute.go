@@ -178,6 +178,7 @@ func (r *run) settleOne(op *operation, record *state.Resource) {
 		r.fail(op.node, op.change, op.Action.String(), op.begun, r.plan.Diagnose(op.change, op.Err))
 		return
 	}
+	r.diags = append(r.diags, r.plan.Warn(op.change, op.Warnings)...)
 	switch op.Action {
 	case providers.Create:
 		r.result.Added++

@@ -62,8 +62,7 @@ func readFile(dir, path string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	// The error of os.ReadFile names the operation and the path.
-	return os.ReadFile(joinPath(dir, path))
+	return readSource(joinPath(dir, path))
 }
 
 func readText(dir, path string) (string, error) {

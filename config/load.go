@@ -33,7 +33,7 @@ func Load(dir string) (*Config, hcl.Diagnostics) {
 	parser := hclparse.NewParser()
 	digest := sha256.New()
 	for _, path := range paths {
-		src, err := os.ReadFile(path)
+		src, err := readSource(path)
 		if err != nil {
 			diags = append(diags, unreadable(path, err))
 			continue

@@ -48,7 +48,7 @@ func (c *Config) Values(src ValueSources) (map[string]cty.Value, hcl.Diagnostics
 	diags = append(diags, c.folderInputs(src.Dir, inputs)...)
 	for _, arg := range src.Args {
 		if arg.File {
-			diags = append(diags, c.fileInputs(joinPath(src.Dir, arg.Text), inputs)...)
+			diags = append(diags, c.fileInputs(joinPath(src.Dir, arg.Text), readNamed, inputs)...)
 		} else {
 			diags = append(diags, c.argInput(arg.Text, inputs)...)
 		}

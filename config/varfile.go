@@ -32,14 +32,14 @@ func (c *Config) folderInputs(dir string, inputs map[string]input) hcl.Diagnosti
 	}
 	var diags hcl.Diagnostics
 	for _, name := range append(first, auto...) {
-		diags = append(diags, c.fileInputs(filepath.Join(dir, name), inputs)...)
+		diags = append(diags, c.fileInputs(filepath.Join(dir, name), readSource, inputs)...)
 	}
 	return diags
 }
 
 // fileInputs takes the values of one variable file.
-func (c *Config) fileInputs(path string, inputs map[string]input) hcl.Diagnostics {
-	src, err := os.ReadFile(path)
+func (c *Config) fileInputs(path string, read func(path string) ([]byte, error), inputs map[string]input) hcl.Diagnostics {
+	src, err := read(path)
 	if err != nil {
 		return hcl.Diagnostics{unreadable(path, err)}
 	}

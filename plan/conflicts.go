@@ -77,8 +77,15 @@ func (p *Plan) configures(c *Change, place providers.Place) bool {
 	return slices.Contains(slices.Concat(places.Within, places.Uses, places.Attached), place)
 }
 
-// checkCreations asks the kernel what would stand in the way of what the plan creates, so
-// that it fails before anything is changed.
+// moves reports whether an update gives the object a place that it does not have: a new name.
+func (p *Plan) moves(c *Change) bool {
+	return c.Action == Update && slices.ContainsFunc(p.wanted(c).Holds, func(place providers.Place) bool {
+		return !slices.Contains(p.was(c).Holds, place)
+	})
+}
+
+// checkCreations asks the kernel what would stand in the way of what the plan creates or
+// renames, so that it fails before anything is changed.
 func (p *Plan) checkCreations(ctx context.Context) hcl.Diagnostics {
 	vacated := map[providers.Place]bool{}
 	promised := map[providers.Place]bool{}
@@ -97,7 +104,7 @@ func (p *Plan) checkCreations(ctx context.Context) hcl.Diagnostics {
 	}
 	bySession := map[providers.Session][]*Change{}
 	for _, c := range p.Changes {
-		if c.Address.Mode == addr.Managed && (c.Action == Create || c.Action == Replace) {
+		if c.Address.Mode == addr.Managed && (c.Action == Create || c.Action == Replace || p.moves(c)) {
 			s := p.Input.Sessions.OfType(c.Address.Type)
 			bySession[s] = append(bySession[s], c)
 		}

@@ -70,6 +70,18 @@ func (p *Plan) Begin() {
 // Diagnose gives an error of a step the place in configuration that it is about.
 func (p *Plan) Diagnose(c *Change, err error) hcl.Diagnostics { return c.censor(p.place(c, err)) }
 
+// Warn does the same for what a step that succeeded warns of.
+func (p *Plan) Warn(c *Change, problems []*diag.Problem) hcl.Diagnostics {
+	var diags hcl.Diagnostics
+	for _, problem := range problems {
+		for _, d := range p.Diagnose(c, problem) {
+			d.Severity = hcl.DiagWarning
+			diags = append(diags, d)
+		}
+	}
+	return diags
+}
+
 // Dependencies lists what the instance depends on for the state: instances and blocks of
 // resources; what a data source stands between counts as if it did not.
 func (p *Plan) Dependencies(c *Change) []string {

@@ -266,7 +266,7 @@ func (r *renderer) outputs(list []*OutputChange, lead string) {
 		if o.Action == NoOp {
 			continue
 		}
-		text := hidden
+		text := Hidden
 		if !o.Sensitive {
 			text = b.became(o.Before, o.After, "", 4)
 		}

@@ -42,7 +42,7 @@ func (l layout) lead() string {
 // shown writes a value unless it is hidden.
 func (b *blockRenderer) shown(v cty.Value, path string, indent int) string {
 	if b.change.hides(path) {
-		return hidden
+		return Hidden
 	}
 	return b.value(v, path, indent, "")
 }
@@ -94,7 +94,7 @@ func (b *blockRenderer) keyed(v cty.Value, path string, at layout) string {
 	var out strings.Builder
 	out.WriteString("{\n")
 	for _, k := range keys {
-		text := hidden
+		text := Hidden
 		if sub := joinPath(path, k); !b.change.hides(sub) {
 			text = b.nestedValue(m[k], sub, at.inner())
 		}
@@ -123,9 +123,9 @@ func isKeyed(v cty.Value) bool {
 func (b *blockRenderer) became(x, y cty.Value, path string, indent int) string {
 	switch action := elementAction(x, y); {
 	case b.change.hides(path) && action == Delete:
-		return hidden + " -> null"
+		return Hidden + " -> null"
 	case b.change.hides(path):
-		return hidden
+		return Hidden
 	case action == Create:
 		return b.value(y, path, indent, b.symbol(Create)+" ")
 	case action == Delete:

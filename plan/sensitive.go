@@ -101,7 +101,8 @@ func parsePaths(list []string) []cty.Path {
 	return paths
 }
 
-const hidden = "(sensitive value)"
+// Hidden stands for a value that is not to be shown.
+const Hidden = "(sensitive value)"
 
 // censor takes the sensitive values of c's arguments out of what diagnostics say, whoever
 // wrote them: a format that does not fit, a rule of the type, the kernel.
@@ -110,6 +111,25 @@ func (c *Change) censor(diags hcl.Diagnostics) hcl.Diagnostics {
 		return nil
 	}
 	return censor(diags, c.Config, append(slices.Clone(c.Sensitive), c.Schema.Sensitive(c.Config)...))
+}
+
+// Censor does the same for a recorded resource.
+func (r *Recorded) Censor(diags hcl.Diagnostics) hcl.Diagnostics {
+	var paths []cty.Path
+	_ = cty.Walk(r.Object.Attributes, func(path cty.Path, _ cty.Value) (bool, error) {
+		if slices.Contains(r.Record.Sensitive, formatPath(path)) {
+			paths = append(paths, path.Copy())
+		}
+		return true, nil
+	})
+	return censor(diags, r.Object.Attributes, paths)
+}
+
+// Hides reports whether an attribute, "command", is recorded as sensitive or has parts that are.
+func (r *Recorded) Hides(attribute string) bool {
+	return slices.ContainsFunc(r.Record.Sensitive, func(path string) bool {
+		return path == attribute || path == "" || strings.HasPrefix(path, attribute+".")
+	})
 }
 
 func censor(diags hcl.Diagnostics, v cty.Value, sensitive []cty.Path) hcl.Diagnostics {
@@ -152,7 +172,7 @@ func secretTexts(v cty.Value, sensitive []cty.Path) []string {
 	var pairs []string
 	for _, text := range slices.Compact(texts) {
 		if text != "" {
-			pairs = append(pairs, text, hidden)
+			pairs = append(pairs, text, Hidden)
 		}
 	}
 	return pairs

@@ -10,6 +10,7 @@ import (
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/diyform/diyform/internal/addr"
+	"github.com/diyform/diyform/internal/diag"
 	"github.com/diyform/diyform/providers/schema"
 )
 
@@ -40,7 +41,8 @@ type (
 	}
 	// Batcher names the operations that should come together.
 	Batcher[T any] interface{ Batch(v *T) string }
-	// Checker tells what would stand in the way of creating the object.
+	// Checker tells what would stand in the way of creating the object, or of giving it a new
+	// place: its present ones are among those vacated.
 	Checker[T, S any] interface {
 		Check(snap S, p *Proposed[T]) error
 	}
@@ -79,8 +81,13 @@ type Op[T, I any] struct {
 	Intent  I               // what Prepare returned
 
 	settle  func(attrs *T, identity *I, err error)
+	warn    func(*diag.Problem)
 	settled bool
 }
+
+// Warn adds something that the user should know although the operation succeeds. It comes
+// before the operation is settled.
+func (o *Op[T, I]) Warn(p *diag.Problem) { o.warn(p) }
 
 // Done settles the operation: the object is there, with these attributes and identity.
 func (o *Op[T, I]) Done(attrs T, identity I) { o.finish(&attrs, &identity, nil) }
@@ -290,6 +297,7 @@ func (d *definition[T, I, S, K]) apply(ctx context.Context, k K, list []*Operati
 			done(o)
 			continue
 		}
+		op.warn = func(p *diag.Problem) { o.Warnings = append(o.Warnings, p) }
 		op.settle = func(attrs *T, identity *I, err error) {
 			o.Err = err
 			if attrs != nil {

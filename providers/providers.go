@@ -17,6 +17,7 @@ import (
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/diyform/diyform/internal/addr"
+	"github.com/diyform/diyform/internal/diag"
 	"github.com/diyform/diyform/providers/schema"
 )
 
@@ -75,7 +76,7 @@ type Session interface {
 type Snapshot interface {
 	// Read gives what is really there of each object, in order.
 	Read(ctx context.Context, objects []*Object) []Reading
-	// Check tells what would stand in the way of creating each proposal, in order: a foreign
+	// Check tells what would stand in the way of making each proposal, in order: a foreign
 	// link of that name, an interface that does not exist. nil is no objection.
 	Check(ctx context.Context, proposals []Proposal) []error
 }
@@ -96,7 +97,7 @@ type Reading struct {
 	Err    error   // it could not be read
 }
 
-// Proposal is an object that a plan would create.
+// Proposal is an object that a plan would create, or give a new place.
 type Proposal struct {
 	Address addr.Instance
 	Planned cty.Value // may hold unknown values
@@ -132,4 +133,6 @@ type Operation struct {
 	Intent json.RawMessage // set by Prepare: the identity-to-be
 	Result *Object         // set by Apply: what is there now; nil when nothing is
 	Err    error           // set by Prepare or Apply
+	// Warnings are set by Apply: what the user should know although it succeeded.
+	Warnings []*diag.Problem
 }

@@ -86,12 +86,15 @@ func createJournal(path string, b begin) (*Journal, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, fmt.Errorf("begin journal: %w", err)
 	}
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	f, err := openRegular(path, os.O_WRONLY|os.O_CREATE)
 	if err != nil {
 		return nil, fmt.Errorf("begin journal: %w", err)
 	}
 	j := &Journal{file: f}
 	line, err := b.line()
+	if err == nil {
+		err = f.Truncate(0)
+	}
 	if err == nil {
 		err = j.write(line)
 	}

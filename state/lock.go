@@ -13,11 +13,16 @@ import (
 	"time"
 
 	"github.com/diyform/diyform/internal/linux/flock"
+	"github.com/diyform/diyform/internal/linux/process"
 )
 
 // lockPoll is how often a waiter asks again. flock(2) takes no deadline, and a blocking call
 // cannot be ended: Go installs its signal handlers with SA_RESTART.
 const lockPoll = 50 * time.Millisecond
+
+// lockLinger is how long a lock that is nobody's any more is waited for in any case. A child
+// that its holder had just forked has the open file until it runs its program.
+const lockLinger = 2 * time.Second
 
 // LockInfo says who holds the lock.
 type LockInfo struct {
@@ -65,19 +70,19 @@ type Lock struct {
 }
 
 // Lock takes the folder's lock, which the kernel releases if this process dies. While
-// somebody else holds it, Lock waits up to timeout (0: not at all) and then gives a
-// *LockedError; onWait, if not nil, is told of each new holder that is waited for. What info
+// somebody else holds it, Lock waits up to timeout (0: not at all, but for a moment when the
+// process that took it has ended) and then gives a *LockedError; onWait, if not nil, is told of each new holder that is waited for. What info
 // leaves out of PID, User and Since is filled in.
 func (s *Store) Lock(ctx context.Context, info LockInfo, timeout time.Duration, onWait func(holder LockInfo)) (*Lock, error) {
 	if s.lock != nil {
 		return nil, errors.New("lock state: this store holds the lock already, which is a bug")
 	}
-	if err := os.MkdirAll(s.path(privateDir), 0o700); err != nil {
+	if err := s.makePrivate(); err != nil {
 		return nil, fmt.Errorf("lock state: %w", err)
 	}
 	// The file is never removed: a waiter that had opened the old one and a newcomer that
 	// made a new one would both hold a lock.
-	f, err := os.OpenFile(s.path(lockFile), os.O_RDWR|os.O_CREATE, 0o600)
+	f, err := openRegular(s.path(lockFile), os.O_RDWR|os.O_CREATE)
 	if err != nil {
 		return nil, fmt.Errorf("lock state: %w", err)
 	}
@@ -90,8 +95,7 @@ func (s *Store) Lock(ctx context.Context, info LockInfo, timeout time.Duration, 
 }
 
 func (l *Lock) acquire(ctx context.Context, timeout time.Duration, onWait func(LockInfo)) error {
-	deadline := time.NewTimer(timeout)
-	defer deadline.Stop()
+	began := time.Now()
 	poll := time.NewTicker(lockPoll)
 	defer poll.Stop()
 	for waitedFor := -1; ; {
@@ -103,21 +107,29 @@ func (l *Lock) acquire(ctx context.Context, timeout time.Duration, onWait func(L
 			return err
 		}
 		locked := &LockedError{File: l.file.Name(), Holder: l.holder()}
-		if timeout <= 0 {
+		patience := timeout
+		if locked.Holder.ended() {
+			patience = max(patience, lockLinger)
+		}
+		if time.Since(began) >= patience {
 			return locked
 		}
-		if onWait != nil && locked.Holder.PID != waitedFor {
+		if timeout > 0 && onWait != nil && locked.Holder.PID != waitedFor {
 			onWait(locked.Holder)
 			waitedFor = locked.Holder.PID
 		}
 		select {
 		case <-ctx.Done():
 			return fmt.Errorf("wait for the lock: %w", errors.Join(context.Cause(ctx), locked))
-		case <-deadline.C:
-			return locked
 		case <-poll.C:
 		}
 	}
+}
+
+// ended reports whether who signed the lock has given it up or is no more. One that is about
+// to sign, or is in another PID namespace, looks so too.
+func (i LockInfo) ended() bool {
+	return i.PID == 0 || !process.Alive(i.PID)
 }
 
 // sign writes who holds the lock. The old name is overwritten before the length is set, so

@@ -101,7 +101,7 @@ func (s *Store) Load() (*State, *Recovery, error) {
 // it will make.
 func (s *Store) first(bootID string) (*State, error) {
 	st := New(bootID)
-	kept, err := os.ReadFile(s.path(lineageFile))
+	kept, err := readRegular(s.path(lineageFile))
 	if err == nil && uuid.Validate(string(kept)) == nil {
 		st.Lineage = string(kept)
 		return st, nil
@@ -109,7 +109,7 @@ func (s *Store) first(bootID string) (*State, error) {
 	if s.lock == nil {
 		return st, nil
 	}
-	if err := os.WriteFile(s.path(lineageFile), []byte(st.Lineage), 0o600); err != nil {
+	if err := writeSynced(s.path(lineageFile), []byte(st.Lineage)); err != nil {
 		return nil, fmt.Errorf("keep lineage: %w", err)
 	}
 	return st, nil
@@ -117,7 +117,7 @@ func (s *Store) first(bootID string) (*State, error) {
 
 // readDocument gives nil where there is none.
 func (s *Store) readDocument() (*State, error) {
-	data, err := os.ReadFile(s.path(File))
+	data, err := readRegular(s.path(File))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -129,7 +129,7 @@ func (s *Store) readDocument() (*State, error) {
 
 // readJournal gives nil where there is none, or none that has begun.
 func (s *Store) readJournal() (*recorded, error) {
-	data, err := os.ReadFile(s.path(journalFile))
+	data, err := readRegular(s.path(journalFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -220,7 +220,7 @@ func (s *Store) checkSerial(st *State) error {
 	if st.Serial == 0 {
 		return errors.New("save state: serial 0 is that of a state never saved, which is a bug")
 	}
-	data, err := os.ReadFile(s.path(File))
+	data, err := readRegular(s.path(File))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -278,7 +278,7 @@ func linkOrCopy(from, to string) error {
 	if linkErr == nil || errors.Is(linkErr, fs.ErrNotExist) {
 		return linkErr
 	}
-	data, err := os.ReadFile(from)
+	data, err := readRegular(from)
 	if err != nil {
 		return errors.Join(linkErr, err)
 	}

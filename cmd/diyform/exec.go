@@ -11,14 +11,9 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
-	"github.com/diyform/diyform/internal/addr"
 	"github.com/diyform/diyform/internal/diag"
 	"github.com/diyform/diyform/internal/linux/pidfd"
-	"github.com/diyform/diyform/providers/container"
 	"github.com/diyform/diyform/providers/container/enter"
-	"github.com/diyform/diyform/providers/container/supervisor"
-	"github.com/diyform/diyform/providers/registry"
-	"github.com/diyform/diyform/state"
 )
 
 type execFlags struct {
@@ -33,7 +28,8 @@ func newExec(v *view) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "exec [flags] ADDRESS -- COMMAND [ARG ...]",
 		Short: "Run a command in a container",
-		Long: "Runs a command in a running container, in all its namespaces, and exits with the command's exit code.\n" +
+		Long: "Runs a command in a running container, in all its namespaces, and exits with the command's exit code:\n" +
+			"127 where the container has no such command, 126 where it cannot be executed.\n" +
 			"On a terminal the command gets a terminal; -t=false prevents that.",
 		Args: cobra.MinimumNArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -55,39 +51,8 @@ func newExec(v *view) *cobra.Command {
 	return cmd
 }
 
-// container finds the container of an address.
-func (v *view) container(ctx context.Context, text string) (*session, supervisor.Status, error) {
-	s := &session{view: v, registry: registry.New(), store: state.Open(".")}
-	if err := s.load(); err != nil {
-		return nil, supervisor.Status{}, v.stateError(err)
-	}
-	if err := s.connect(); err != nil {
-		return nil, supervisor.Status{}, v.failWith(err, "The providers cannot be opened")
-	}
-	defer s.close()
-	r, err := s.find(text)
-	if err != nil {
-		return nil, supervisor.Status{}, v.failWith(err, "")
-	}
-	if r.Address.Type != "container" || r.Address.Mode != addr.Managed {
-		return nil, supervisor.Status{}, v.failWith(&diag.Problem{
-			Summary: "Not a container", Detail: fmt.Sprintf("%s is a %s. `diyform ps` lists the containers.", r.Address, r.Address.Type),
-		}, "")
-	}
-	status, err := container.Find(ctx, s.env.RuntimeDir, r.Address)
-	if errors.Is(err, supervisor.ErrNotFound) {
-		err = &diag.Problem{
-			Summary: "The container is gone", Detail: fmt.Sprintf("%s was made, and does not exist any more. `diyform apply` makes it again.", r.Address),
-		}
-	}
-	if err != nil {
-		return nil, status, v.failWith(err, "The container cannot be found")
-	}
-	return s, status, nil
-}
-
 func (v *view) exec(ctx context.Context, address string, command []string, f execFlags) error {
-	_, status, err := v.container(ctx, address)
+	c, err := v.container(ctx, address)
 	if err != nil {
 		return err
 	}
@@ -107,20 +72,38 @@ func (v *view) exec(ctx context.Context, address string, command []string, f exe
 	signals := make(chan os.Signal, 16)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGWINCH)
 	defer signal.Stop(signals)
-	code, err := enter.Run(context.WithoutCancel(ctx), status, enter.Options{
+	code, err := enter.Run(context.WithoutCancel(ctx), c.status, enter.Options{
 		Command: command, Env: f.env, WorkingDir: f.workingDir, Terminal: f.terminal,
 		Stdin: stdin, Stdout: v.out, Stderr: v.err, Signals: signals,
 	})
-	switch {
-	case errors.Is(err, pidfd.ErrGone):
-		return v.failWith(&diag.Problem{
-			Summary: "The container does not run", Err: err,
-			Detail: fmt.Sprintf("Its status is %s. `diyform logs %s` shows what it wrote, `diyform apply` starts it again.", status.Phase, address),
-		}, "")
-	case err != nil:
-		return v.failWith(err, "The command cannot be run")
-	case code != 0:
+	if err != nil {
+		return c.execFailed(ctx, err)
+	}
+	if code != 0 {
 		return exitStatus(code)
 	}
 	return nil
+}
+
+// Exit codes of a command that could not be run, as shells have them: POSIX, 2.8.2.
+const (
+	exitNotExecutable = 126
+	exitNotFound      = 127
+)
+
+func (c *recordedContainer) execFailed(ctx context.Context, err error) error {
+	if errors.Is(err, pidfd.ErrGone) {
+		return c.failWith(&diag.Problem{
+			Summary: "The container does not run", Err: err,
+			Detail: fmt.Sprintf("%s `diyform logs %s` shows what it wrote, `diyform apply` starts it again.", c.ending(ctx), c.address()),
+		}, "")
+	}
+	failure := c.failWith(err, "The command cannot be run")
+	switch {
+	case errors.Is(err, enter.ErrNotFound):
+		return exitStatus(exitNotFound)
+	case errors.Is(err, enter.ErrNotExecutable):
+		return exitStatus(exitNotExecutable)
+	}
+	return failure
 }

@@ -15,13 +15,13 @@ func newLogs(v *view) *cobra.Command {
 		Short: "Show what a container has written",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			s, status, err := v.container(cmd.Context(), args[0])
+			c, err := v.container(cmd.Context(), args[0])
 			if err != nil {
 				return err
 			}
-			err = supervisor.Connect(s.env.RuntimeDir).Logs(cmd.Context(), status.Spec.ID, follow, v.out)
+			err = supervisor.Connect(c.runtimeDir).Logs(cmd.Context(), c.status.Spec.ID, follow, v.out)
 			if err != nil && context.Cause(cmd.Context()) == nil {
-				return v.failWith(err, "The log cannot be read")
+				return c.failWith(err, "The log cannot be read")
 			}
 			return nil // an interrupt is how following ends
 		},

@@ -75,7 +75,13 @@ func newContainerRow(r *plan.Recorded) containerRow {
 		from = r.Object
 	}
 	row.Command = stringList(from, "command")
+	if r.Hides("command") {
+		row.Command = []string{plan.Hidden}
+	}
 	row.NetworkNamespace = stringOf(from, "network_namespace")
+	if r.Hides("network_namespace") {
+		row.NetworkNamespace = plan.Hidden
+	}
 	if r.Actual != nil {
 		row.Status = stringOf(r.Actual, "status")
 		row.StartedAt = stringOf(r.Actual, "started_at")

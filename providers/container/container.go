@@ -25,7 +25,7 @@ type containerAttrs struct {
 	WorkingDir  string            `diy:"working_dir,replace" format:"path" doc:"Folder that the command starts in. Left out, it is the root."`
 	Hostname    string            `diy:"hostname,optional,computed,replace" doc:"Host name. Left out, it is made from the resource's name."`
 	Network     string            `diy:"network_namespace,optional,computed,replace" format:"namespace" doc:"Network namespace to be in, which the container cannot change. Left out, it gets one of its own, which its root may configure; made by root, that one has this name, and other resources can refer to it."`
-	NetworkMode string            `diy:"network_mode,computed,replace" doc:"joined, where network_namespace was set, else own."`
+	NetworkMode string            `diy:"network_mode,computed,replace" doc:"joined, where network_namespace was set, else own; with (lost) after it when the name was taken away from the network namespace that the container is in, which a plan repairs by replacing the container."`
 	BootTime    string            `diy:"boot_time,replace" default:"zero" enum:"zero,host" doc:"Where the monotonic clock and the uptime count from: zero is the container's start, host the machine's."`
 	IDMap       string            `diy:"id_map,replace" default:"auto" enum:"auto,single,range" doc:"Which users exist in the container: single is root alone, who is the user that runs diyform; range is 65536 ids that nobody else has; auto is a range where one can be had (newuidmap and an entry in /etc/subuid, or root), else single."`
 	StopSignal  string            `diy:"stop_signal,replace" default:"SIGTERM" doc:"Signal that asks the command to end."`
@@ -63,6 +63,8 @@ const (
 	joined  = "joined"
 	own     = "own"
 	running = string(supervisor.Running)
+
+	lost = " (lost)" // after joined or own
 )
 
 func (container) Derive(d *providers.Derivation) {
@@ -127,19 +129,20 @@ func (container) Places(v *containerAttrs, unknown schema.Unknown) providers.Pla
 		return providers.Places{}
 	}
 	network := []providers.Place{providers.NetworkNamespace(v.Network)}
-	if v.NetworkMode == own {
-		return providers.Places{Holds: network}
+	if strings.HasPrefix(v.NetworkMode, joined) {
+		return providers.Places{Uses: network}
 	}
-	return providers.Places{Uses: network}
+	return providers.Places{Holds: network}
 }
 
-func (container) Check(_ *snapshot, p *providers.Proposed[containerAttrs]) error {
+func (container) Check(s *snapshot, p *providers.Proposed[containerAttrs]) error {
 	name := p.Attrs.Network
 	if name == "" || p.Unknown.Has("network_namespace") {
 		return nil
 	}
 	place := providers.NetworkNamespace(name)
-	exists := namespaceExists(name) && !p.Vacated[place]
+	// A container that lost the name has nothing to vacate it from.
+	exists := namespaceExists(name) && (!p.Vacated[place] || s.astray[ID(p.Address)])
 	switch {
 	case p.Attrs.NetworkMode == own && exists:
 		return &diag.Problem{Summary: "The network namespace exists already", Attribute: "network_namespace",
@@ -161,6 +164,9 @@ func (container) Read(s *snapshot, r *recordedContainer) (*recordedContainer, er
 	out := *r
 	out.Unfinished = false
 	out.Attrs.observe(status)
+	if s.astray[status.Spec.ID] {
+		out.Attrs.NetworkMode += lost
+	}
 	out.Identity = identityOf(status)
 	return &out, nil
 }
@@ -214,6 +220,9 @@ func (container) one(ctx context.Context, k *session, action providers.Action, o
 		return op.Gone
 	}
 	status, err := k.start(ctx, op)
+	if err == nil && action == providers.Create {
+		status = k.follow(ctx, status)
+	}
 	attrs := op.Planned
 	attrs.observe(status)
 	switch {
@@ -222,7 +231,35 @@ func (container) one(ctx context.Context, k *session, action providers.Action, o
 	case err != nil:
 		return func() { op.Fail(err) }
 	}
-	return func() { op.Done(attrs, identityOf(status)) }
+	return func() {
+		if !status.Phase.Alive() {
+			op.Warn(endedAtOnce(op, status))
+		}
+		op.Done(attrs, identityOf(status))
+	}
+}
+
+// atOnce is how long a command is watched after its start. Most that cannot run at all, for
+// a wrong argument or a missing file, have ended by then.
+const atOnce = 100 * time.Millisecond
+
+// follow gives the status of a container that was just started, as it is a moment later.
+func (k *session) follow(ctx context.Context, started supervisor.Status) supervisor.Status {
+	ctx, cancel := context.WithTimeout(ctx, atOnce)
+	defer cancel()
+	ended, err := k.client.Wait(ctx, started.Spec.ID)
+	if err != nil {
+		return started // it runs, or the next command will see why not
+	}
+	return ended
+}
+
+func endedAtOnce(op *containerOp, s supervisor.Status) *diag.Problem {
+	return &diag.Problem{
+		Summary: "The container has ended already", Attribute: "command",
+		Detail: fmt.Sprintf("%s was started, and does not run any more. %s `diyform logs %s` shows what it wrote.",
+			op.Address, s.Ending(), op.Address),
+	}
 }
 
 // start makes the container and runs its command; for an update, it finds both done.

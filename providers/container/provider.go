@@ -7,8 +7,10 @@
 package container
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"io/fs"
 	"path/filepath"
 	"strings"
 	"time"
@@ -54,6 +56,7 @@ type snapshot struct {
 	session    *session
 	loaded     bool
 	containers map[string]supervisor.Status // by id
+	astray     map[string]bool              // by id: its network's name does not mean its network
 }
 
 func newSnapshot(k *session) *snapshot { return &snapshot{session: k} }
@@ -67,12 +70,29 @@ func (s *snapshot) Load(ctx context.Context, _ []providers.Place) error {
 	if err != nil {
 		return err
 	}
-	s.containers = make(map[string]supervisor.Status, len(list))
+	s.containers, s.astray = make(map[string]supervisor.Status, len(list)), map[string]bool{}
 	for _, c := range list {
 		s.containers[c.Spec.ID] = c
+		if s.astray[c.Spec.ID], err = isAstray(c); err != nil {
+			return err
+		}
 	}
 	s.loaded = true
 	return nil
+}
+
+// isAstray reports whether the name of a container's network namespace was taken away, or
+// given to another one: then whatever is made under the name, the container does not see.
+func isAstray(c supervisor.Status) (bool, error) {
+	name := cmp.Or(c.Spec.Network.Name, c.Spec.Network.Join)
+	if name == "" || c.Network == (netns.ID{}) {
+		return false, nil
+	}
+	pin, err := netns.Lookup(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return true, nil
+	}
+	return pin.ID != c.Network, err
 }
 
 // namespaceExists reports whether a network namespace has the name.

@@ -16,6 +16,7 @@ type masqueradeAttrs struct {
 	Source       string `diy:"source" format:"prefix" doc:"Only packets from this network. Its family decides whether the rule is for IPv4 or IPv6; without source and destination it is for both."`
 	Destination  string `diy:"destination" format:"prefix" doc:"Only packets to this network."`
 	OutInterface string `diy:"out_interface" format:"interface" doc:"Only packets that leave through this interface. It is matched by name and need not exist yet. Left out, any."`
+	Status       string `diy:"status,computed" default:"active" doc:"Whether the rule does what it says: \"active\", or what somebody changed around it so that it does not. Applying makes it active again."`
 }
 
 type masquerade struct{}
@@ -28,28 +29,30 @@ func defineMasquerade() providers.Def[*snapshot, *session] {
 		masquerade{})
 }
 
-// Read gives what the rule with the resource's mark says. A rule that does not read as a
-// masquerade any more counts as gone; creating it replaces it.
+// Read gives what the rule with the resource's mark says, and whether it is in force. One that
+// does not read as a masquerade any more has the recorded criteria.
 func (masquerade) Read(s *snapshot, r *providers.Recorded[masqueradeAttrs, identity]) (*providers.Recorded[masqueradeAttrs, identity], error) {
-	rules, err := s.marked(r.Attrs.Namespace, r.Address)
-	if err != nil || len(rules) != 1 || rules[0].Chain != postrouting.Name || rules[0].Opaque {
+	found, err := s.find(r.Attrs.Namespace, r.Address, postrouting)
+	if err != nil || len(found.rules) == 0 && (r.Unfinished || !found.remains) {
 		return nil, err
-	}
-	m, rest := parseMatch(rules[0].Exprs)
-	if !isMasquerade(rest) {
-		return nil, nil
 	}
 	out := *r
 	out.Unfinished = false
-	out.Attrs = masqueradeAttrs{
-		Namespace:    r.Attrs.Namespace,
-		Source:       prefixString(m.source),
-		Destination:  prefixString(m.destination),
-		OutInterface: m.outInterface,
+	out.Attrs.Status = found.status
+	out.Identity = identity{Table: s.session.table().Name, Comment: s.session.comment(r.Address)}
+	for _, rule := range found.rules {
+		out.Identity.Handles = append(out.Identity.Handles, rule.Handle)
 	}
-	out.Identity = identity{
-		Table: s.session.table().Name, Comment: rules[0].Comment, Handles: []uint64{rules[0].Handle},
+	if len(found.rules) != 1 {
+		return &out, nil
 	}
+	m, rest := parseMatch(found.rules[0].Exprs)
+	if found.rules[0].Opaque || !isMasquerade(rest) {
+		out.Attrs.Status = statusChanged
+		return &out, nil
+	}
+	out.Attrs.Source, out.Attrs.Destination = prefixString(m.source), prefixString(m.destination)
+	out.Attrs.OutInterface = m.outInterface
 	return &out, nil
 }
 

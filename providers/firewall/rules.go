@@ -52,7 +52,7 @@ func applyRules[T any](ctx context.Context, k *session, r ruleset[T], ops []*pro
 			parts[i].rules = r.rules(&op.Planned)
 		}
 	}
-	err := k.connect(namespace, func(conn *nft.Conn) error { return change(ctx, conn, k.table(), parts) })
+	err := k.connect(namespace, func(conn *nft.Conn) error { return change(ctx, conn, k, parts) })
 	switch deletes := ops[0].Action == providers.Delete; {
 	case deletes && noNamespace(err):
 		err = nil // gone, with all rules
@@ -99,13 +99,21 @@ type part struct {
 const commitAttempts = 16
 
 // change brings the rules of the parts about.
-func change(ctx context.Context, conn *nft.Conn, table nft.Table, parts []*part) error {
+func change(ctx context.Context, conn *nft.Conn, k *session, parts []*part) error {
+	table := k.table()
 	for range commitAttempts {
 		now, err := conn.List(ctx, table)
 		if err != nil {
 			return err
 		}
-		t := newTransaction(table, now, parts)
+		t := newTransaction(table, k.env.MarkPrefix(), now, parts)
+		if now.Dormant && len(t.needed) > 0 {
+			// First: the kernel takes no new chain in the transaction that wakes the table.
+			if err := conn.Commit(ctx, now.Generation, table.AddTable()); err != nil && !errors.Is(err, nft.ErrChanged) {
+				return err
+			}
+			continue
+		}
 		err = conn.Commit(ctx, now.Generation, t.all()...)
 		switch {
 		case err == nil:

@@ -92,25 +92,6 @@ func (s *snapshot) Load(ctx context.Context, places []providers.Place) error {
 	return nil
 }
 
-// marked gives the rules with the comment of the resource at a.
-func (s *snapshot) marked(namespace string, a addr.Instance) ([]nft.Rule, error) {
-	r := s.namespaces[namespace]
-	switch {
-	case r == nil || noNamespace(r.err):
-		return nil, nil
-	case r.err != nil:
-		return nil, r.err
-	}
-	var out []nft.Rule
-	comment := s.session.comment(a)
-	for _, rule := range r.rules.Rules {
-		if rule.Comment == comment {
-			out = append(out, rule)
-		}
-	}
-	return out, nil
-}
-
 // checkNamespace tells what stands in the way of making rules in the namespace.
 func (s *snapshot) checkNamespace(namespace string, promised map[providers.Place]bool) error {
 	r := s.namespaces[namespace]

@@ -134,7 +134,7 @@ func (address) Places(v *addressAttrs, unknown schema.Unknown) providers.Places 
 func (address) Batch(v *addressAttrs) string { return v.Namespace }
 
 func (address) Check(s *snapshot, p *providers.Proposed[addressAttrs]) error {
-	ns, err := s.checkNamespace(p.Attrs.Namespace, p.Unknown, p.Promised)
+	ns, err := s.checkNamespace(p.Attrs.Namespace, p.Unknown, p.Vacated, p.Promised)
 	if err != nil || p.Unknown.Has("interface") {
 		return err
 	}

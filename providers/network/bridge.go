@@ -165,7 +165,7 @@ func (bridge) Check(s *snapshot, p *providers.Proposed[bridgeAttrs]) error {
 	}
 	u := p.Attrs.Uplink
 	ns, err := s.namespace(p.Attrs.Namespace)
-	if u == nil || u.Interface == "" || ns == nil || err != nil || p.Promised[providers.Link(p.Attrs.Namespace, u.Interface)] {
+	if u == nil || u.Interface == "" || ns == nil || err != nil || p.Vacated[uplinkPlace(p.Attrs.Namespace, u.Interface)] {
 		return err
 	}
 	l := ns.link(u.Interface)

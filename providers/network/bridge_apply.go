@@ -110,7 +110,7 @@ func settleBridge(ctx context.Context, k *session, conn *rtnl.Conn, l *rtnl.Link
 		id.Returning = nil
 	}
 	if id.Uplink != nil {
-		if err := takeOver(ctx, conn, l.Index, e.Name, id); err != nil {
+		if err := takeOver(ctx, conn, l, w, id); err != nil {
 			return err
 		}
 	}
@@ -150,14 +150,13 @@ func (k *session) makeRoomForIPv6(ctx context.Context, conn *rtnl.Conn, l *rtnl.
 const defaultMTU = 1500
 
 // takeOver takes the uplink over, or leaves everything as it was.
-func takeOver(ctx context.Context, conn *rtnl.Conn, bridge int, name string, id *bridgeIdentity) error {
-	err := id.Uplink.take(ctx, conn, bridge, name)
+func takeOver(ctx context.Context, conn *rtnl.Conn, l *rtnl.Link, w *wanted, id *bridgeIdentity) error {
+	err := id.Uplink.take(ctx, conn, l.Index, w.Name)
 	if err == nil {
 		return nil
 	}
-	err = refused{end: end{Name: id.Uplink.Interface, Bridge: name}}.explain(err)
-	err = fmt.Errorf("take over %s: %w", id.Uplink.Interface, err)
-	if undo := id.Uplink.giveBack(ctx, conn, bridge); undo != nil {
+	err = w.explain(fmt.Errorf("take over %s: %w", id.Uplink.Interface, err), l)
+	if undo := id.Uplink.giveBack(ctx, conn, l.Index); undo != nil {
 		return errors.Join(err, fmt.Errorf("undo: %w", undo)) // the record stays: the next run tries again
 	}
 	id.Uplink = nil

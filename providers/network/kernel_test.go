@@ -3,6 +3,7 @@ package network
 import (
 	"context"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -27,7 +28,9 @@ func newKernel(t *testing.T) *kernel {
 	t.Helper()
 	playtest.Require(t)
 	registry := providers.NewRegistry(Provider())
-	sessions, err := registry.Open(testEnv)
+	env := testEnv
+	env.RuntimeDir = filepath.Join(t.TempDir(), "run", "stack")
+	sessions, err := registry.Open(env)
 	if err != nil {
 		t.Fatal(err)
 	}

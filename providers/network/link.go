@@ -119,7 +119,7 @@ const altNameSize = 128
 
 // checkLink tells what is in the way of a new link.
 func checkLink(s *snapshot, e *end, prefix string, p checkInput) error {
-	ns, err := s.checkNamespace(e.Namespace, schema.Unknown{"namespace": p.unknown.Has(prefix + "namespace")}, p.promised)
+	ns, err := s.checkNamespace(e.Namespace, schema.Unknown{"namespace": p.unknown.Has(prefix + "namespace")}, p.vacated, p.promised)
 	if ns == nil || err != nil {
 		return atAttribute(err, prefix)
 	}

@@ -247,11 +247,12 @@ func (route) Batch(v *routeAttrs) string { return v.Namespace }
 
 func (route) Check(s *snapshot, p *providers.Proposed[routeAttrs]) error {
 	places := route{}.Places(&p.Attrs, p.Unknown)
-	ns, err := s.checkNamespace(p.Attrs.Namespace, p.Unknown, p.Promised)
+	ns, err := s.checkNamespace(p.Attrs.Namespace, p.Unknown, p.Vacated, p.Promised)
 	if ns == nil || err != nil {
 		return err
 	}
-	if p.Attrs.Interface != "" && ns.link(p.Attrs.Interface) == nil && !p.Promised[providers.Link(p.Attrs.Namespace, p.Attrs.Interface)] {
+	link := providers.Link(p.Attrs.Namespace, p.Attrs.Interface)
+	if p.Attrs.Interface != "" && (ns.link(p.Attrs.Interface) == nil || p.Vacated[link]) && !p.Promised[link] {
 		return missingLink(p.Attrs.Namespace, p.Attrs.Interface, "interface")
 	}
 	if len(places.Holds) == 0 || p.Vacated[places.Holds[0]] {

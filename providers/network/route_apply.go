@@ -33,20 +33,63 @@ func (r route) Apply(ctx context.Context, k *session, action providers.Action, o
 		return
 	}
 	ops = withInterface(ops, indexes)
-	made := make([]rtnl.Route, len(ops))
-	reqs := make([]*rtnl.Request, len(ops))
-	for i, op := range ops {
-		spec := op.Planned.spec(indexes[op.Planned.Interface])
-		if reqs[i] = rtnl.AddRoute(spec); action == providers.Update {
-			reqs[i] = rtnl.ReplaceRoute(spec)
-		}
-		reqs[i].Echo(&made[i])
-	}
-	_ = conn.Do(ctx, reqs...) // each request has its own error
+	made, errs := sendRoutes(ctx, conn, action, ops, indexes)
+	err = findUnechoed(ctx, conn, ops, errs, made)
 	links, linksErr := interfaceNames(ctx, conn, made)
 	for i, op := range ops {
-		settleRoute(op, reqs[i].Err(), &made[i], links[made[i].Index], linksErr)
+		settleRoute(op, errs[i], &made[i], links[made[i].Index], errors.Join(err, linksErr))
 	}
+}
+
+// sendRoutes makes or replaces the routes and gives what the kernel made of each, and its
+// error. A route to be replaced may have gone with an address that its link had before: it is
+// made anew.
+func sendRoutes(ctx context.Context, conn *rtnl.Conn, action providers.Action, ops []*routeOp, indexes map[string]int) ([]rtnl.Route, []error) {
+	made, errs := make([]rtnl.Route, len(ops)), make([]error, len(ops))
+	send := func(make func(rtnl.Route) *rtnl.Request, which func(i int) bool) {
+		reqs := map[int]*rtnl.Request{}
+		var list []*rtnl.Request
+		for i, op := range ops {
+			if which(i) {
+				reqs[i] = make(op.Planned.spec(indexes[op.Planned.Interface])).Echo(&made[i])
+				list = append(list, reqs[i])
+			}
+		}
+		_ = conn.Do(ctx, list...) // each request has its own error
+		for i, r := range reqs {
+			errs[i] = r.Err()
+		}
+	}
+	all := func(int) bool { return true }
+	if action == providers.Create {
+		send(rtnl.AddRoute, all)
+		return made, errs
+	}
+	send(rtnl.ReplaceRoute, all)
+	send(rtnl.AddRoute, func(i int) bool { return errors.Is(errs[i], unix.ENOENT) })
+	return made, errs
+}
+
+// findUnechoed reads the routes that the kernel did not tell of: one that is replaced by its
+// equal makes no message.
+func findUnechoed(ctx context.Context, conn *rtnl.Conn, ops []*routeOp, errs []error, made []rtnl.Route) error {
+	var there map[routeKey]*rtnl.Route
+	for i, op := range ops {
+		if errs[i] != nil || made[i].Destination.IsValid() {
+			continue
+		}
+		if there == nil {
+			routes, err := conn.Routes(ctx)
+			if err != nil {
+				return err
+			}
+			there = indexRoutes(routes)
+		}
+		if r := there[op.Planned.key()]; r != nil {
+			made[i] = *r
+		}
+	}
+	return nil
 }
 
 func settleRoute(op *routeOp, err error, made *rtnl.Route, link string, linksErr error) {
@@ -56,11 +99,8 @@ func settleRoute(op *routeOp, err error, made *rtnl.Route, link string, linksErr
 		return
 	}
 	v := op.Planned
-	switch {
-	case made.Destination.IsValid():
+	if made.Destination.IsValid() {
 		v.observe(made, link)
-	case v.Interface == "" && op.Prior != nil:
-		v.Interface = op.Prior.Attrs.Interface // the kernel does not echo a route replaced by its equal
 	}
 	if linksErr != nil {
 		op.FailPartly(v, key, linksErr)

@@ -152,13 +152,14 @@ func (s *snapshot) namespace(name string) (*view, error) {
 }
 
 // checkNamespace gives the namespace in which something is to be made. It is nil without
-// error where the plan makes it first, or where its name is not known yet.
-func (s *snapshot) checkNamespace(name string, unknown schema.Unknown, promised map[providers.Place]bool) (*view, error) {
-	if unknown.Has("namespace") || promised[providers.NetworkNamespace(name)] {
+// error where the plan makes it first, or anew, or where its name is not known yet.
+func (s *snapshot) checkNamespace(name string, unknown schema.Unknown, vacated, promised map[providers.Place]bool) (*view, error) {
+	place := providers.NetworkNamespace(name)
+	if unknown.Has("namespace") || vacated[place] && promised[place] {
 		return nil, nil
 	}
 	v, err := s.namespace(name)
-	if v == nil && err == nil {
+	if v == nil && err == nil && !promised[place] {
 		err = namespaceError(name, s.missingError(name))
 	}
 	return v, err

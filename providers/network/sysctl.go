@@ -20,16 +20,18 @@ type sysctlAttrs struct {
 
 // sysctlIdentity is what must be known to give the setting back as it was.
 type sysctlIdentity struct {
-	Old string `json:"old"` // before diyform set it first
+	Old string `json:"old"` // before diyform set it first: the register knows better, as long as there is one
 	Set string `json:"set"` // what diyform set it to last
 }
 
 type sysctl struct{}
 
+type sysctlOp = providers.Op[sysctlAttrs, sysctlIdentity]
+
 func defineSysctl() providers.Def[*snapshot, *session] {
 	return providers.Define("sysctl",
 		"A setting of the kernel below /proc/sys. The value it had before comes back on destroy, unless somebody else has set "+
-			"another one meanwhile. Setting net.ipv6.conf.all.forwarding to 1 makes the host ignore router advertisements, "+
+			"another one meanwhile. Where several stacks set it, it comes back when the last of them is destroyed. Setting net.ipv6.conf.all.forwarding to 1 makes the host ignore router advertisements, "+
 			"on interfaces whose accept_ra is not 2: it may lose an IPv6 default route that it got that way.",
 		sysctl{})
 }
@@ -82,8 +84,8 @@ func (sysctl) Read(s *snapshot, r *providers.Recorded[sysctlAttrs, sysctlIdentit
 		return nil, explainSysctl(&r.Attrs, got.err, nil)
 	}
 	written := plainValue(r.Attrs.Value)
-	if r.Unfinished && got.value != written {
-		return nil, nil
+	if r.Unfinished && !got.held[r.Address.String()] {
+		return nil, nil // it is registered before it is set, and until it is restored
 	}
 	out := *r
 	out.Unfinished = false
@@ -137,7 +139,7 @@ func (sysctl) Batch(v *sysctlAttrs) string { return v.Namespace }
 
 func (sysctl) Check(s *snapshot, p *providers.Proposed[sysctlAttrs]) error {
 	places := sysctl{}.Places(&p.Attrs, p.Unknown)
-	ns, err := s.checkNamespace(p.Attrs.Namespace, p.Unknown, p.Promised)
+	ns, err := s.checkNamespace(p.Attrs.Namespace, p.Unknown, p.Vacated, p.Promised)
 	if ns == nil || err != nil || len(places.Holds) == 0 {
 		return err
 	}
@@ -154,7 +156,7 @@ func (sysctl) Check(s *snapshot, p *providers.Proposed[sysctlAttrs]) error {
 }
 
 // Prepare reads the value that is to come back one day.
-func (sysctl) Prepare(ctx context.Context, k *session, op *providers.Op[sysctlAttrs, sysctlIdentity]) (sysctlIdentity, error) {
+func (sysctl) Prepare(ctx context.Context, k *session, op *sysctlOp) (sysctlIdentity, error) {
 	if op.Action == providers.Delete {
 		return op.Prior.Identity, nil
 	}
@@ -163,40 +165,110 @@ func (sysctl) Prepare(ctx context.Context, k *session, op *providers.Op[sysctlAt
 		id.Old = op.Prior.Identity.Old
 		return id, nil
 	}
-	path := sysctlPath(op.Planned.Key)
-	var readErr error
-	err := k.inSysctls(ctx, op.Planned.Namespace, func() error {
-		if id.Old, readErr = readSysctl(path); readErr != nil {
-			readErr = explainSysctl(&op.Planned, readErr, siblings(path))
-		}
-		return nil
+	return id, k.withSysctls(ctx, op.Planned.Namespace, false, func(r *sysctlRegister) (err error) {
+		id.Old, err = original(k, r, op)
+		return err
 	})
-	if err != nil {
-		return id, namespaceError(op.Planned.Namespace, err)
+}
+
+// original gives the value from before any stack set it.
+func original(k *session, r *sysctlRegister, op *sysctlOp) (string, error) {
+	path := sysctlPath(op.Planned.Key)
+	if r != nil {
+		_, e, err := k.foreignHolders(r, op)
+		if err != nil || len(e.Holders) > 0 {
+			return e.Original, err
+		}
 	}
-	return id, readErr
+	old, err := readSysctl(path)
+	if err != nil {
+		err = explainSysctl(&op.Planned, err, siblings(path))
+	}
+	return old, err
+}
+
+// foreignHolders gives the name of the setting's entry, and the entry without op's object:
+// one that is still to be created holds nothing, so what is registered is of an object whose
+// record was lost.
+func (k *session) foreignHolders(r *sysctlRegister, op *sysctlOp) (name string, e sysctlEntry, err error) {
+	v := &op.Planned
+	if op.Action == providers.Delete {
+		v = &op.Prior.Attrs
+	}
+	if name, err = k.sysctlEntryName(v.Namespace, sysctlPath(v.Key)); err != nil {
+		return "", e, err
+	}
+	e, err = r.entry(name)
+	return name, e.without(k.sysctlHolder(op.Address)), err
+}
+
+// withSysctls runs f where the namespace's settings are, under the lock of the register: no
+// other stack sets or restores meanwhile. The register is nil where there is none and none is
+// to be made.
+func (k *session) withSysctls(ctx context.Context, namespace string, create bool, f func(*sysctlRegister) error) error {
+	if _, err := k.namespace(namespace); err != nil {
+		return namespaceError(namespace, err)
+	}
+	r, err := k.openRegister(ctx, create)
+	if err != nil {
+		return err
+	}
+	err = k.inSysctls(ctx, namespace, func() error { return f(r) })
+	if r != nil {
+		err = errors.Join(err, r.close())
+	}
+	return err
 }
 
 // Apply sets or restores the settings of one namespace, one after the other.
-func (sysctl) Apply(ctx context.Context, k *session, action providers.Action, ops []*providers.Op[sysctlAttrs, sysctlIdentity]) {
+func (sysctl) Apply(ctx context.Context, k *session, action providers.Action, ops []*sysctlOp) {
 	if action == providers.Delete {
 		restoreSysctls(ctx, k, ops)
 		return
 	}
-	err := k.inSysctls(ctx, ops[0].Planned.Namespace, func() error {
+	err := k.withSysctls(ctx, ops[0].Planned.Namespace, true, func(r *sysctlRegister) error {
 		for _, op := range ops {
-			setSysctl(op)
+			setSysctl(k, r, op)
 		}
 		return nil
 	})
 	for _, op := range ops {
 		if !op.Settled() {
-			op.Fail(namespaceError(op.Planned.Namespace, err))
+			op.Fail(err)
 		}
 	}
 }
 
-func setSysctl(op *providers.Op[sysctlAttrs, sysctlIdentity]) {
+// setSysctl registers the value and sets it, in this order: an object is held from before
+// its first write on, so that one that a crash has left is found by its entry.
+func setSysctl(k *session, r *sysctlRegister, op *sysctlOp) {
+	name, others, err := k.foreignHolders(r, op)
+	if err != nil {
+		op.Fail(err)
+		return
+	}
+	before := others
+	if op.Action == providers.Update {
+		before = others.with(k.sysctlHolder(op.Address), op.Prior.Identity.Set)
+	}
+	id := op.Intent
+	if len(others.Holders) == 0 {
+		others.Original = id.Old
+	}
+	others.Namespace, id.Old = op.Planned.Namespace, others.Original
+	if err := r.set(name, others.with(k.sysctlHolder(op.Address), id.Set)); err != nil {
+		op.Fail(err)
+		return
+	}
+	if err := changeSysctl(op); err != nil {
+		before.Namespace, before.Original = others.Namespace, others.Original
+		op.Fail(errors.Join(err, r.set(name, before)))
+		return
+	}
+	op.Done(op.Planned, id)
+}
+
+func changeSysctl(op *sysctlOp) error {
 	path := sysctlPath(op.Planned.Key)
 	was, err := readSysctl(path)
 	if err == nil && was != op.Intent.Set {
@@ -208,26 +280,31 @@ func setSysctl(op *providers.Op[sysctlAttrs, sysctlIdentity]) {
 	}
 	switch {
 	case err != nil:
-		op.Fail(explainSysctl(&op.Planned, err, siblings(path)))
+		return explainSysctl(&op.Planned, err, siblings(path))
 	case is != op.Intent.Set:
-		op.Fail(errors.Join(misread(&op.Planned, is), writeSysctl(path, was)))
-	default:
-		op.Done(op.Planned, op.Intent)
+		return errors.Join(misread(&op.Planned, is), writeSysctl(path, was))
 	}
+	return nil
 }
 
-// restoreSysctls gives the old values back, but for settings that somebody else changed
-// after diyform: those are theirs now.
-func restoreSysctls(ctx context.Context, k *session, ops []*providers.Op[sysctlAttrs, sysctlIdentity]) {
-	err := k.inSysctls(ctx, ops[0].Prior.Attrs.Namespace, func() error {
+// restoreSysctls gives up the settings of one namespace.
+func restoreSysctls(ctx context.Context, k *session, ops []*sysctlOp) {
+	namespace := ops[0].Prior.Attrs.Namespace
+	if _, err := k.namespace(namespace); noNamespace(err) {
+		err := k.sweepSysctls(ctx)
 		for _, op := range ops {
-			path, id := sysctlPath(op.Prior.Attrs.Key), op.Prior.Identity
-			is, err := readSysctl(path)
-			if err == nil && is == id.Set && is != id.Old {
-				err = writeSysctl(path, id.Old)
+			if err != nil {
+				op.Fail(err)
+				continue
 			}
-			if err != nil && !errors.Is(err, fs.ErrNotExist) {
-				op.Fail(explainSysctl(&op.Prior.Attrs, err, nil))
+			op.Gone()
+		}
+		return
+	}
+	err := k.withSysctls(ctx, namespace, true, func(r *sysctlRegister) error {
+		for _, op := range ops {
+			if err := restoreSysctl(k, r, op); err != nil {
+				op.Fail(err)
 				continue
 			}
 			op.Gone()
@@ -235,12 +312,38 @@ func restoreSysctls(ctx context.Context, k *session, ops []*providers.Op[sysctlA
 		return nil
 	})
 	for _, op := range ops {
-		switch {
-		case op.Settled():
-		case noNamespace(err):
-			op.Gone()
-		default:
+		if !op.Settled() {
 			op.Fail(err)
 		}
 	}
+}
+
+// restoreSysctl gives the setting the value of whoever else holds it, or its original one,
+// but not when somebody else changed it after diyform: then it is theirs.
+func restoreSysctl(k *session, r *sysctlRegister, op *sysctlOp) error {
+	path, id := sysctlPath(op.Prior.Attrs.Key), op.Prior.Identity
+	name, others, err := k.foreignHolders(r, op)
+	if err != nil {
+		return err
+	}
+	if others.Holders == nil && others.Original == "" {
+		others.Original = id.Old // it is not registered
+	}
+	is, err := readSysctl(path)
+	if err == nil && is == id.Set && is != others.due() {
+		err = writeSysctl(path, others.due())
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return explainSysctl(&op.Prior.Attrs, err, nil)
+	}
+	return r.set(name, others)
+}
+
+// sweepSysctls clears the register of what went with its namespace.
+func (k *session) sweepSysctls(ctx context.Context) error {
+	r, err := k.openRegister(ctx, false)
+	if r == nil || err != nil {
+		return err
+	}
+	return errors.Join(r.sweep(), r.close())
 }

@@ -55,14 +55,16 @@ type sysctlReading struct {
 	err        error // it could not be read; fs.ErrNotExist: there is none
 	unwritable error // it could not be set
 	near       []string
+	held       map[string]bool // addresses of this stack that the register has
 }
 
 // loadSysctls reads the settings among the places, each namespace's together. Settings of
 // namespaces that do not exist are left out.
 func (s *snapshot) loadSysctls(ctx context.Context, places []providers.Place) error {
-	missing := map[string][]string{}
+	missing, gone := map[string][]string{}, false
 	for _, p := range places {
 		v := s.namespaces[p.Namespace]
+		gone = gone || p.Kind == sysctlKind && v != nil && noNamespace(v.err)
 		if p.Kind != sysctlKind || v == nil || v.err != nil {
 			continue
 		}
@@ -70,6 +72,25 @@ func (s *snapshot) loadSysctls(ctx context.Context, places []providers.Place) er
 			missing[p.Namespace] = append(missing[p.Namespace], p.Name)
 		}
 	}
+	if len(missing) == 0 && !gone {
+		return nil
+	}
+	register, err := s.session.openRegister(ctx, false)
+	if err != nil {
+		return err
+	}
+	err = s.readSysctls(ctx, register, missing)
+	if register != nil {
+		if gone {
+			err = errors.Join(err, register.sweep())
+		}
+		err = errors.Join(err, register.close())
+	}
+	return err
+}
+
+// readSysctls reads the settings of each namespace, and who holds them.
+func (s *snapshot) readSysctls(ctx context.Context, register *sysctlRegister, missing map[string][]string) error {
 	for namespace, paths := range missing {
 		v := s.namespaces[namespace]
 		if v.sysctls == nil {
@@ -77,7 +98,12 @@ func (s *snapshot) loadSysctls(ctx context.Context, places []providers.Place) er
 		}
 		err := s.session.inSysctls(ctx, namespace, func() error {
 			for _, path := range paths {
-				v.sysctls[path] = lookAtSysctl(path)
+				reading := lookAtSysctl(path)
+				var err error
+				if reading.held, err = s.session.heldSysctl(register, namespace, path); err != nil {
+					return err
+				}
+				v.sysctls[path] = reading
 			}
 			return nil
 		})
@@ -86,6 +112,25 @@ func (s *snapshot) loadSysctls(ctx context.Context, places []providers.Place) er
 		}
 	}
 	return nil
+}
+
+// heldSysctl gives the addresses of this stack that hold a setting.
+func (k *session) heldSysctl(r *sysctlRegister, namespace, path string) (map[string]bool, error) {
+	if r == nil {
+		return nil, nil
+	}
+	name, err := k.sysctlEntryName(namespace, path)
+	if err != nil {
+		return nil, err
+	}
+	e, err := r.entry(name)
+	held := map[string]bool{}
+	for _, h := range e.Holders {
+		if a, ours := strings.CutPrefix(h.Holder, k.env.Lineage+":"); ours {
+			held[a] = true
+		}
+	}
+	return held, err
 }
 
 // lookAtSysctl reads a setting and finds out whether it could be set.

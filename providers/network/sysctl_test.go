@@ -43,6 +43,7 @@ func TestSysctlPlaces(t *testing.T) {
 
 func TestSysctlRead(t *testing.T) {
 	const path = "net/ipv4/tcp_rmem"
+	held := map[string]bool{"sysctl.x": true}
 	for name, test := range map[string]struct {
 		reading    sysctlReading
 		unfinished bool
@@ -50,12 +51,14 @@ func TestSysctlRead(t *testing.T) {
 	}{
 		"as written":      {sysctlReading{value: "4096 131072 6291456"}, false, "4096\t131072 6291456"},
 		"drift":           {sysctlReading{value: "4096 131072 9"}, false, "4096 131072 9"},
-		"crash after":     {sysctlReading{value: "4096 131072 6291456"}, true, "4096\t131072 6291456"},
-		"crash before":    {sysctlReading{value: "4096 131072 9"}, true, ""},
+		"crash after":     {sysctlReading{value: "4096 131072 6291456", held: held}, true, "4096\t131072 6291456"},
+		"crash before":    {sysctlReading{value: "4096 131072 9", held: held}, true, "4096 131072 9"},
+		"not registered":  {sysctlReading{value: "4096 131072 6291456"}, true, ""},
 		"setting is gone": {sysctlReading{err: fs.ErrNotExist}, false, ""},
 	} {
 		s := &snapshot{namespaces: map[string]*view{"lab": {sysctls: map[string]sysctlReading{path: test.reading}}}}
 		got, err := sysctl{}.Read(s, &providers.Recorded[sysctlAttrs, sysctlIdentity]{
+			Address:    at("sysctl", "x"),
 			Attrs:      sysctlAttrs{Namespace: "lab", Key: "net.ipv4.tcp_rmem", Value: "4096\t131072 6291456"},
 			Unfinished: test.unfinished,
 		})

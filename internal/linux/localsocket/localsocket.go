@@ -4,6 +4,7 @@ package localsocket
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -46,6 +47,28 @@ func Dial(ctx context.Context, dir, name string) (*net.UnixConn, error) {
 // short names a file in an open folder: an address holds at most 108 bytes.
 func short(folder *os.File, name string) string {
 	return fmt.Sprintf("/proc/self/fd/%d/%s", folder.Fd(), name)
+}
+
+// HungUp reports whether the other end is closed. The kernel closes it before it lets anybody
+// know that the process which had it has ended.
+func HungUp(conn *net.UnixConn) bool {
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return true // closed on our side
+	}
+	hungUp := true
+	_ = raw.Control(func(fd uintptr) { hungUp = pollHangUp(int(fd)) })
+	return hungUp
+}
+
+func pollHangUp(fd int) bool {
+	set := []unix.PollFd{{Fd: int32(fd)}} // POLLHUP needs no asking: poll(2)
+	for {
+		_, err := unix.Poll(set, 0)
+		if !errors.Is(err, unix.EINTR) {
+			return set[0].Revents&(unix.POLLHUP|unix.POLLNVAL) != 0
+		}
+	}
 }
 
 // Peer gives the user and the process at the other end, as they were when it connected.

@@ -17,6 +17,7 @@ const listAttempts = 16
 type Ruleset struct {
 	Generation uint32 // of all rulesets of the namespace
 	Exists     bool   // the table does
+	Dormant    bool   // its chains are not hooked in: no packet passes them
 	Use        uint32 // how many chains, sets and other objects the table holds
 	Chains     []Chain
 	Rules      []Rule // in the order of each chain
@@ -47,7 +48,7 @@ func (c *Conn) list(t Table) (out Ruleset, err error) {
 	if out.Generation, err = c.generation(); err != nil {
 		return out, err
 	}
-	if out.Exists, out.Use, err = c.table(t); err != nil || !out.Exists {
+	if err = c.table(t, &out); err != nil || !out.Exists {
 		return out, err
 	}
 	named := func(attr uint16) func(*netlink.AttributeEncoder) {
@@ -88,23 +89,28 @@ func (c *Conn) generation() (generation uint32, err error) {
 	return generation, err
 }
 
-func (c *Conn) table(t Table) (exists bool, use uint32, err error) {
+func (c *Conn) table(t Table, out *Ruleset) error {
 	get := t.request(unix.NFT_MSG_GETTABLE, 0, "read table", t.String(), func(ae *netlink.AttributeEncoder) {
 		ae.String(unix.NFTA_TABLE_NAME, t.Name)
 	})
-	err = c.query(get, unix.NFT_MSG_NEWTABLE, func(b []byte) error {
-		exists = true
+	err := c.query(get, unix.NFT_MSG_NEWTABLE, func(b []byte) error {
+		out.Exists = true
 		return walk(b, func(typ uint16, v []byte) (err error) {
-			if typ == unix.NFTA_TABLE_USE {
-				use, err = beUint32(v)
+			switch typ {
+			case unix.NFTA_TABLE_USE:
+				out.Use, err = beUint32(v)
+			case unix.NFTA_TABLE_FLAGS:
+				var flags uint32
+				flags, err = beUint32(v)
+				out.Dormant = flags&tableDormant != 0
 			}
 			return err
 		})
 	})
 	if errors.Is(err, unix.ENOENT) {
-		return false, 0, nil
+		return nil
 	}
-	return exists, use, err
+	return err
 }
 
 // query sends one request and calls each with the attributes of every answer of message
@@ -147,6 +153,10 @@ func decodeChain(b []byte) (c Chain, table string, err error) {
 			c.Type = cString(v)
 		case unix.NFTA_CHAIN_HOOK:
 			return walk(v, c.decodeHook)
+		case unix.NFTA_CHAIN_POLICY:
+			policy, err := beUint32(v)
+			c.Drops = policy == drop
+			return err
 		}
 		return nil
 	})

@@ -29,6 +29,7 @@ type Chain struct {
 	Type     string // "nat", "filter"; "" for a chain that is only jumped to
 	Hook     uint32 // NF_INET_POST_ROUTING and so on
 	Priority int32  // 100 is srcnat
+	Drops    bool   // the policy is drop, not accept
 }
 
 // Request is one change of a transaction.
@@ -50,7 +51,9 @@ func (r *Request) Err() error { return r.err }
 // Names that x/sys/unix lacks.
 const (
 	batchGeneration = 1 // NFNL_BATCH_GENID, linux/netfilter/nfnetlink.h
-	accept          = 1 // NF_ACCEPT, linux/netfilter.h
+	drop            = 0 // NF_DROP, linux/netfilter.h
+	accept          = 1 // NF_ACCEPT
+	tableDormant    = 1 // NFT_TABLE_F_DORMANT, linux/netfilter/nf_tables.h
 )
 
 // request makes a request of message type msg (NFT_MSG_*) with attributes.
@@ -70,7 +73,7 @@ func attributes(encode func(*netlink.AttributeEncoder)) ([]byte, error) {
 	return ae.Encode()
 }
 
-// AddTable makes the table unless it is there.
+// AddTable makes the table unless it is there, and wakes it if it is dormant.
 func (t Table) AddTable() *Request {
 	return t.request(unix.NFT_MSG_NEWTABLE, unix.NLM_F_CREATE, "add table", t.String(), func(ae *netlink.AttributeEncoder) {
 		ae.String(unix.NFTA_TABLE_NAME, t.Name)
@@ -88,7 +91,8 @@ func (t Table) DeleteTable() *Request {
 // nonRecursive (NLM_F_NONREC) keeps a delete from taking along what is inside.
 const nonRecursive = 0x100
 
-// AddChain makes the chain, with policy accept, unless it is there.
+// AddChain makes the chain unless it is there; of one that is, it sets the policy. EEXIST
+// says that the one that is there is hooked in elsewhere.
 func (t Table) AddChain(c Chain) *Request {
 	return t.request(unix.NFT_MSG_NEWCHAIN, unix.NLM_F_CREATE, "add chain", t.String()+" "+c.Name, func(ae *netlink.AttributeEncoder) {
 		ae.String(unix.NFTA_CHAIN_TABLE, t.Name)
@@ -101,7 +105,11 @@ func (t Table) AddChain(c Chain) *Request {
 			hook.Uint32(unix.NFTA_HOOK_PRIORITY, uint32(c.Priority))
 			return nil
 		})
-		ae.Uint32(unix.NFTA_CHAIN_POLICY, accept)
+		policy := uint32(accept)
+		if c.Drops {
+			policy = drop
+		}
+		ae.Uint32(unix.NFTA_CHAIN_POLICY, policy)
 		ae.String(unix.NFTA_CHAIN_TYPE, c.Type)
 	})
 }
@@ -114,10 +122,36 @@ func (t Table) DeleteChain(name string) *Request {
 	})
 }
 
+// DeleteChainAndRules deletes the chain with the rules in it. EBUSY says that a rule jumps to it.
+func (t Table) DeleteChainAndRules(name string) *Request {
+	r := t.DeleteChain(name)
+	r.flags &^= nonRecursive
+	return r
+}
+
+// InsertRule puts the rule before the one with the handle in its chain.
+func (t Table) InsertRule(r Rule, before uint64) *Request {
+	r.Handle = 0
+	return t.ruleBefore(unix.NFT_MSG_NEWRULE, unix.NLM_F_CREATE, "insert rule", r, before)
+}
+
 // AddRule puts the rule at the end of its chain. Its handle is the kernel's to choose.
 func (t Table) AddRule(r Rule) *Request {
 	r.Handle = 0
 	return t.rule(unix.NFT_MSG_NEWRULE, unix.NLM_F_CREATE|unix.NLM_F_APPEND, "add rule", r)
+}
+
+// RestoreRule puts a rule that was listed, and has been deleted, at the end of its chain, as it
+// was.
+func (t Table) RestoreRule(r Rule) *Request {
+	return t.request(unix.NFT_MSG_NEWRULE, unix.NLM_F_CREATE|unix.NLM_F_APPEND, "restore rule", t.String()+" "+r.Chain, func(ae *netlink.AttributeEncoder) {
+		ae.String(unix.NFTA_RULE_TABLE, t.Name)
+		ae.String(unix.NFTA_RULE_CHAIN, r.Chain)
+		ae.Bytes(unix.NLA_F_NESTED|unix.NFTA_RULE_EXPRESSIONS, r.listedExprs)
+		if len(r.listedUserData) > 0 {
+			ae.Bytes(unix.NFTA_RULE_USERDATA, r.listedUserData)
+		}
+	})
 }
 
 // ReplaceRule puts the rule in the place of the one with its handle. The kernel gives the
@@ -132,6 +166,10 @@ func (t Table) DeleteRule(chain string, handle uint64) *Request {
 }
 
 func (t Table) rule(msg, flags uint16, op string, r Rule) *Request {
+	return t.ruleBefore(msg, flags, op, r, 0)
+}
+
+func (t Table) ruleBefore(msg, flags uint16, op string, r Rule, before uint64) *Request {
 	object := t.String() + " " + r.Chain
 	if r.Handle != 0 {
 		object += fmt.Sprintf(" handle %d", r.Handle)
@@ -141,6 +179,9 @@ func (t Table) rule(msg, flags uint16, op string, r Rule) *Request {
 		ae.String(unix.NFTA_RULE_CHAIN, r.Chain)
 		if r.Handle != 0 {
 			ae.Uint64(unix.NFTA_RULE_HANDLE, r.Handle)
+		}
+		if before != 0 {
+			ae.Uint64(unix.NFTA_RULE_POSITION, before)
 		}
 		if msg == unix.NFT_MSG_NEWRULE {
 			r.encode(ae, t.Family)

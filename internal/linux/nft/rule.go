@@ -25,6 +25,10 @@ type Rule struct {
 	// payload, cmp, bitwise, meta and masq, and Opaque says that there are others.
 	Exprs  []expr.Any
 	Opaque bool
+
+	// Of a rule that was listed: in the kernel's own words, with what Exprs and Comment do not
+	// show. RestoreRule sends them back.
+	listedExprs, listedUserData []byte
 }
 
 // encode writes what makes the rule, but for where it is.
@@ -59,7 +63,9 @@ func decodeRule(family Family, b []byte) (r Rule, table string, err error) {
 			r.Handle = binary.BigEndian.Uint64(v)
 		case unix.NFTA_RULE_USERDATA:
 			r.Comment = decodeComment(v)
+			r.listedUserData = bytes.Clone(v)
 		case unix.NFTA_RULE_EXPRESSIONS:
+			r.listedExprs = bytes.Clone(v)
 			return walk(v, func(_ uint16, v []byte) error { return r.decodeExpr(family, v) })
 		}
 		return nil

@@ -102,6 +102,14 @@ func CloseOnExec() error {
 	return nil
 }
 
+// SignalName gives the name of a signal by its number, "SIGTERM".
+func SignalName(number int) string {
+	if name := unix.SignalName(syscall.Signal(number)); name != "" {
+		return name
+	}
+	return fmt.Sprintf("signal %d", number)
+}
+
 // Signal gives the number of a signal by its name, "SIGTERM" or "term", or 0.
 func Signal(name string) int {
 	name = strings.ToUpper(name)

@@ -15,12 +15,19 @@ import (
 	"os"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/diyform/diyform/internal/linux/fork"
 	"github.com/diyform/diyform/internal/linux/pidfd"
 	"github.com/diyform/diyform/internal/linux/process"
 	"github.com/diyform/diyform/providers/container/launch"
 	"github.com/diyform/diyform/providers/container/supervisor"
+)
+
+// What callers branch on, as shells do by the exit codes 127 and 126.
+var (
+	ErrNotFound      = errors.New("there is no such command")
+	ErrNotExecutable = errors.New("it is no command")
 )
 
 // Options say what to run.
@@ -33,7 +40,8 @@ type Options struct {
 	// Terminal gives the command a terminal of the container's. Stdin must be a terminal
 	// then: what is typed there goes to the other as it is, and its size is the other's.
 	Terminal bool
-	// The command's standard files. With Terminal, Stderr is not used.
+	// The command's standard files. With Terminal, Stderr is not used. Files and pipes
+	// become the command's as they are; what is read from and written to terminals is copied.
 	Stdin, Stdout, Stderr *os.File
 	// Signals are passed on to the command.
 	Signals <-chan os.Signal
@@ -41,7 +49,8 @@ type Options struct {
 
 // Run runs a command in a container and waits for it. The exit code is the command's, or
 // 128 and the number of the signal that ended it. When ctx ends, so does the command, by
-// SIGKILL. pidfd.ErrGone says that the container does not run.
+// SIGKILL. pidfd.ErrGone says that the container does not run, ErrNotFound that it has no
+// such command, ErrNotExecutable that what it has is none.
 func Run(ctx context.Context, container supervisor.Status, o Options) (exitCode int, err error) {
 	if len(o.Command) == 0 || o.Command[0] == "" {
 		return 0, errors.New("run in container: there is no command")
@@ -52,15 +61,27 @@ func Run(ctx context.Context, container supervisor.Status, o Options) (exitCode 
 	}
 	defer target.Close()
 	e := &entry{Options: o, spec: container.Spec, target: target}
+	run := e.runRelayed
 	if o.Terminal {
-		return e.runInTerminal(ctx)
+		run = e.runInTerminal
 	}
-	command, err := e.start(ctx, files{o.Stdin, o.Stdout, o.Stderr})
-	if err != nil {
-		return 0, err
+	exitCode, err = run(ctx)
+	var noCommand *commandError
+	if err != nil && !errors.As(err, &noCommand) && isEnding(target) {
+		err = fmt.Errorf("run in container: %w", pidfd.ErrGone)
 	}
-	defer command.Close()
-	return e.await(ctx, command)
+	return exitCode, err
+}
+
+// exitTime is how long the kernel may take to end a process that has given up its namespaces.
+const exitTime = 100 * time.Millisecond
+
+// isEnding tells why a container could not be entered, where it is because it is about to
+// end: then any step may fail, some time before the kernel says that the process has ended.
+func isEnding(target *pidfd.Process) bool {
+	ctx, cancel := context.WithTimeout(context.Background(), exitTime)
+	defer cancel()
+	return target.Wait(ctx) == nil
 }
 
 // entry is one command under way.
@@ -234,5 +255,23 @@ func (e *entry) await(ctx context.Context, command *pidfd.Process) (int, error) 
 func (e *entry) explain(err error) error {
 	spec := e.spec
 	spec.Command = e.Command
-	return fmt.Errorf("run in container: %w", launch.Explain(spec, err))
+	explained := fmt.Errorf("run in container: %w", launch.Explain(spec, err))
+	var step *fork.StepError
+	if !errors.As(err, &step) || !strings.HasPrefix(step.Step, "run ") {
+		return explained
+	}
+	if step.Errno == syscall.ENOENT || step.Errno == syscall.ENOTDIR {
+		return &commandError{explained, ErrNotFound}
+	}
+	return &commandError{explained, ErrNotExecutable}
 }
+
+// commandError is an error of execve(2) with what it means to callers.
+type commandError struct {
+	error
+	is error
+}
+
+func (e *commandError) Unwrap() error { return e.error }
+
+func (e *commandError) Is(target error) bool { return target == e.is }

@@ -11,7 +11,6 @@ import (
 
 	"golang.org/x/term"
 
-	"github.com/diyform/diyform/internal/linux/process"
 	"github.com/diyform/diyform/internal/linux/pty"
 )
 
@@ -46,34 +45,12 @@ func (e *entry) openTerminal() (master, slave *os.File, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := e.giveTerminal(slave); err != nil {
+	if err := e.give(slave); err != nil {
 		master.Close()
 		slave.Close()
 		return nil, nil, err
 	}
 	return master, slave, nil
-}
-
-func (e *entry) giveTerminal(slave *os.File) error {
-	pid := fmt.Sprint(e.target.PID)
-	uids, err := process.UIDMap(pid)
-	if err != nil {
-		return err
-	}
-	gids, err := process.GIDMap(pid)
-	if err != nil {
-		return err
-	}
-	if err := e.target.Signal(0); err != nil {
-		return err
-	}
-	if len(uids) == 0 || len(gids) == 0 || int(uids[0].Outside) == os.Geteuid() {
-		return nil
-	}
-	if err := slave.Chown(int(uids[0].Outside), int(gids[0].Outside)); err != nil {
-		return fmt.Errorf("give terminal to the container: %w", err)
-	}
-	return nil
 }
 
 // keepSize gives the container's terminal the size of ours, now and whenever that changes.

@@ -51,6 +51,7 @@ func adoptOne(f folder, boot string) (*container, error) {
 		return nil, err
 	}
 	c := newContainer(f, r)
+	close(c.made)
 	if !r.Phase.Alive() {
 		close(c.ended)
 		return c, nil

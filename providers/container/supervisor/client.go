@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"syscall"
 	"time"
 
@@ -18,10 +19,17 @@ import (
 
 // Client asks the supervisor of a stack, and starts one where it is needed. It holds no
 // connection; every call makes one. Safe for concurrent use.
-type Client struct{ dir string }
+type Client struct {
+	dir      string
+	patience time.Duration
+}
+
+// patience is how long a supervisor may say that it is ending, or hold the stack and not
+// answer. It takes some seconds where it waits for its last clients.
+const patience = 30 * time.Second
 
 // Connect gives the client of the stack whose runtime folder is dir. Nothing need exist yet.
-func Connect(dir string) *Client { return &Client{dir: dir} }
+func Connect(dir string) *Client { return &Client{dir: dir, patience: patience} }
 
 // Create makes a container that waits for its start, or finds the one that there is, which
 // may have been started. ErrDifferent says that the id means another container.
@@ -93,6 +101,7 @@ func ask[Reply any](ctx context.Context, c *Client, operation string, body any) 
 	var out Reply
 	// A supervisor may end between our finding it and asking it, and one that was just
 	// started may lose the race for the stack to another client's.
+	limit := time.Now().Add(c.patience)
 	for pause := time.Millisecond; ; pause = min(2*pause, 100*time.Millisecond) {
 		text, err := c.try(ctx, operation, body)
 		if err == nil {
@@ -100,6 +109,10 @@ func ask[Reply any](ctx context.Context, c *Client, operation string, body any) 
 		}
 		if !errors.Is(err, errLeaving) {
 			return out, err
+		}
+		if time.Now().After(limit) {
+			return out, fmt.Errorf("%s container: %w for %v and does not end: who holds %s must be killed",
+				operation, err, c.patience, filepath.Join(c.dir, lockName))
 		}
 		select {
 		case <-ctx.Done():

@@ -22,8 +22,10 @@ type container struct {
 
 	change   sync.Mutex        // held while it is created, started or removed
 	launched *launch.Container // while it waits for its start; guarded by change
+	creator  *pidfd.Process    // who will start it, while it waits for that; guarded by change
 
-	process *pidfd.Process // set before anybody else knows the container
+	made    chan struct{}  // closed when it is made, or could not be and is forgotten
+	process *pidfd.Process // set when it is made
 	adopted bool           // its process is no child of this one; likewise
 	ended   chan struct{}  // closed when it has ended and that is recorded
 
@@ -33,7 +35,34 @@ type container struct {
 }
 
 func newContainer(f folder, r Record) *container {
-	return &container{folder: f, record: r, ended: make(chan struct{})}
+	return &container{folder: f, record: r, made: make(chan struct{}), ended: make(chan struct{})}
+}
+
+// awaitMade waits until the container is made, or is forgotten because it could not be.
+func (c *container) awaitMade(ctx context.Context) error {
+	select {
+	case <-c.made:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("wait for container %q to be made: %w", c.status().Spec.ID, context.Cause(ctx))
+	}
+}
+
+// setCreator takes over the handle of the process that has asked for the container, or nil.
+func (c *container) setCreator(p *pidfd.Process) {
+	closeCreator(c.creator)
+	c.creator = p
+}
+
+func closeCreator(p *pidfd.Process) {
+	if p != nil {
+		p.Close()
+	}
+}
+
+// abandoned reports whether the container waits for a start that nobody will ask for.
+func (c *container) abandoned() bool {
+	return c.status().Phase == Created && c.creator != nil && !c.creator.Alive()
 }
 
 // status gives a copy of what is known.
@@ -141,6 +170,7 @@ func (c *container) start(ctx context.Context) error {
 	default:
 		return fmt.Errorf("start container %q: %w: it is %s", c.record.Spec.ID, ErrNotCreated, phase)
 	}
+	defer c.setCreator(nil)
 	decided := make(chan struct{})
 	defer close(decided)
 	if err := c.update(func(r *Record) { r.Phase, c.decided = Starting, decided }); err != nil {
@@ -235,6 +265,7 @@ func (c *container) remove(ctx context.Context) error {
 
 // cleanUp removes what a container without processes has left.
 func (c *container) cleanUp() error {
+	c.setCreator(nil)
 	if c.process != nil {
 		c.process.Close()
 	}

@@ -1,6 +1,7 @@
 package supervisor_test
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,6 +17,13 @@ import (
 func TestMain(m *testing.M) {
 	if supervisor.Invoked() {
 		os.Exit(supervisor.Main())
+	}
+	if dir, ok := os.LookupEnv(createVariable); ok {
+		if err := createOnly(dir); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
 	}
 	// Otherwise every process of a test with -race takes a second to exit.
 	if err := os.Setenv("GORACE", "atexit_sleep_ms=0"); err != nil {

@@ -3,14 +3,13 @@ package supervisor
 import (
 	"context"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
 	"github.com/diyform/diyform/providers/container/launch"
 )
 
-func (s *server) create(ctx context.Context, in createBody) (Status, error) {
+func (s *conversation) create(ctx context.Context, in createBody) (Status, error) {
 	if err := in.Spec.Validate(); err != nil {
 		return Status{}, err
 	}
@@ -18,19 +17,35 @@ func (s *server) create(ctx context.Context, in createBody) (Status, error) {
 		return Status{}, err
 	}
 	defer s.done()
-	c, isNew, err := s.claim(in.Spec)
+	creator, err := s.creator()
 	if err != nil {
 		return Status{}, err
 	}
-	defer c.change.Unlock()
-	if !isNew {
-		existing := c.status()
-		if !existing.Spec.Equal(in.Spec) {
-			return Status{}, fmt.Errorf("create container %q: %w", in.Spec.ID, ErrDifferent)
-		}
-		return existing, nil
+	c, isNew, err := s.claim(in.Spec)
+	if err != nil {
+		closeCreator(creator)
+		return Status{}, err
 	}
+	defer c.change.Unlock()
+	c.setCreator(creator)
+	if isNew {
+		return s.make(ctx, c)
+	}
+	existing := c.status()
+	if existing.Phase != Created {
+		c.setCreator(nil)
+	}
+	if !existing.Spec.Equal(in.Spec) {
+		return Status{}, fmt.Errorf("create container %q: %w", in.Spec.ID, ErrDifferent)
+	}
+	return existing, nil
+}
+
+// make makes a container that was claimed.
+func (s *conversation) make(ctx context.Context, c *container) (Status, error) {
+	defer close(c.made)
 	if err := c.create(context.WithoutCancel(ctx)); err != nil {
+		c.setCreator(nil)
 		s.forget(c)
 		return Status{}, err
 	}
@@ -39,9 +54,13 @@ func (s *server) create(ctx context.Context, in createBody) (Status, error) {
 
 // claim gives the container of the spec's id with its change locked: the one there is, or a
 // new one, also in place of a lost one.
-func (s *server) claim(spec launch.Spec) (c *container, isNew bool, err error) {
+func (s *conversation) claim(spec launch.Spec) (c *container, isNew bool, err error) {
 	for {
 		s.mu.Lock()
+		if err := s.heardLocked(); err != nil {
+			s.mu.Unlock()
+			return nil, false, err
+		}
 		c := s.containers[spec.ID]
 		if c == nil {
 			c = s.newContainer(spec)
@@ -88,8 +107,8 @@ func (s *server) forget(c *container) {
 	delete(s.containers, c.record.Spec.ID)
 }
 
-func (s *server) start(ctx context.Context, in idBody) (Status, error) {
-	c, err := s.find(in.ID)
+func (s *conversation) start(ctx context.Context, in idBody) (Status, error) {
+	c, err := s.find(ctx, in.ID)
 	if err != nil {
 		return Status{}, err
 	}
@@ -99,8 +118,8 @@ func (s *server) start(ctx context.Context, in idBody) (Status, error) {
 	return c.status(), nil
 }
 
-func (s *server) stop(ctx context.Context, in stopBody) (Status, error) {
-	c, err := s.find(in.ID)
+func (s *conversation) stop(ctx context.Context, in stopBody) (Status, error) {
+	c, err := s.find(ctx, in.ID)
 	if err != nil {
 		return Status{}, err
 	}
@@ -110,12 +129,12 @@ func (s *server) stop(ctx context.Context, in stopBody) (Status, error) {
 	return c.status(), nil
 }
 
-func (s *server) remove(ctx context.Context, in idBody) (nothing, error) {
+func (s *conversation) remove(ctx context.Context, in idBody) (nothing, error) {
 	if err := s.begin(); err != nil {
 		return nothing{}, err
 	}
 	defer s.done()
-	c, err := s.find(in.ID)
+	c, err := s.find(ctx, in.ID)
 	if err != nil {
 		return nothing{}, err
 	}
@@ -131,16 +150,16 @@ func (s *server) remove(ctx context.Context, in idBody) (nothing, error) {
 	return nothing{}, nil
 }
 
-func (s *server) inspect(_ context.Context, in idBody) (Status, error) {
-	c, err := s.find(in.ID)
+func (s *conversation) inspect(ctx context.Context, in idBody) (Status, error) {
+	c, err := s.find(ctx, in.ID)
 	if err != nil {
 		return Status{}, err
 	}
 	return c.status(), nil
 }
 
-func (s *server) wait(ctx context.Context, in idBody) (Status, error) {
-	c, err := s.find(in.ID)
+func (s *conversation) wait(ctx context.Context, in idBody) (Status, error) {
+	c, err := s.find(ctx, in.ID)
 	if err != nil {
 		return Status{}, err
 	}
@@ -150,23 +169,47 @@ func (s *server) wait(ctx context.Context, in idBody) (Status, error) {
 	return c.status(), nil
 }
 
-func (s *server) list(context.Context, nothing) ([]Status, error) {
-	s.mu.Lock()
-	if s.leaving {
-		s.mu.Unlock()
-		return nil, errLeaving
+func (s *conversation) list(ctx context.Context, _ nothing) ([]Status, error) {
+	containers, err := s.all(ctx)
+	if err != nil {
+		return nil, err
 	}
-	containers := slices.Collect(maps.Values(s.containers))
-	s.mu.Unlock()
 	list := make([]Status, 0, len(containers))
 	for _, c := range containers {
-		list = append(list, c.status())
+		if err := s.removeAbandoned(ctx, c); err != nil {
+			return nil, err
+		}
+		if s.holds(c) {
+			list = append(list, c.status())
+		}
 	}
 	slices.SortFunc(list, func(a, b Status) int { return strings.Compare(a.Spec.ID, b.Spec.ID) })
 	return list, nil
 }
 
-func (s *server) shutdown(context.Context, nothing) (nothing, error) {
+// removeAbandoned removes a container that waits for its start while nobody is left to tell
+// it to: its creator has ended.
+func (s *conversation) removeAbandoned(ctx context.Context, c *container) error {
+	if c.status().Phase != Created {
+		return nil
+	}
+	if err := s.begin(); err != nil {
+		return err
+	}
+	defer s.done()
+	c.change.Lock()
+	defer c.change.Unlock()
+	if !s.holds(c) || !c.abandoned() {
+		return nil
+	}
+	if err := c.remove(context.WithoutCancel(ctx)); err != nil {
+		return err
+	}
+	s.forget(c)
+	return nil
+}
+
+func (s *conversation) shutdown(context.Context, nothing) (nothing, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.endLocked()

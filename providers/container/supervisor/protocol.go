@@ -18,7 +18,8 @@ import (
 // The protocol is JSON, one document a line, over a Unix socket to which only the
 // supervisor's own user and root may speak. A connection carries one request after the
 // other, each with one reply. What was begun is finished also if the client goes away; only
-// waiting ends with it.
+// waiting ends with it, and what was not begun by then is not. A container that nobody has
+// started shows only as long as its creator lives: the next list removes it.
 //
 //	operation  request      reply     meaning
 //	create     createBody   Status    make a container, which does not run its command yet;
@@ -31,14 +32,14 @@ import (
 //	list       nothing      []Status  tell about all, ordered by id
 //	shutdown   nothing      nothing   leave the containers alone and end
 var operations = map[string]operation{
-	"create":   handle((*server).create),
-	"start":    handle((*server).start),
-	"stop":     handle((*server).stop),
-	"remove":   handle((*server).remove),
-	"inspect":  handle((*server).inspect),
-	"wait":     handle((*server).wait),
-	"list":     handle((*server).list),
-	"shutdown": handle((*server).shutdown),
+	"create":   handle((*conversation).create),
+	"start":    handle((*conversation).start),
+	"stop":     handle((*conversation).stop),
+	"remove":   handle((*conversation).remove),
+	"inspect":  handle((*conversation).inspect),
+	"wait":     handle((*conversation).wait),
+	"list":     handle((*conversation).list),
+	"shutdown": handle((*conversation).shutdown),
 }
 
 // protocolVersion changes when an old supervisor cannot serve a new client.
@@ -172,11 +173,11 @@ func failure(err error) reply {
 }
 
 // operation serves a request's body.
-type operation func(ctx context.Context, s *server, body json.RawMessage) reply
+type operation func(ctx context.Context, s *conversation, body json.RawMessage) reply
 
 // handle makes an operation of a method, with strict decoding.
-func handle[Request, Reply any](serve func(*server, context.Context, Request) (Reply, error)) operation {
-	return func(ctx context.Context, s *server, body json.RawMessage) reply {
+func handle[Request, Reply any](serve func(*conversation, context.Context, Request) (Reply, error)) operation {
+	return func(ctx context.Context, s *conversation, body json.RawMessage) reply {
 		var in Request
 		if err := decodeStrict(body, &in); err != nil {
 			return failure(fmt.Errorf("decode request: %w", err))

@@ -18,8 +18,13 @@ import (
 	"github.com/diyform/diyform/internal/linux/localsocket"
 )
 
-// farewell is how long clients may take to fetch the last replies.
-const farewell = 2 * time.Second
+const (
+	// farewell is how long clients may take to fetch the last replies.
+	farewell = 2 * time.Second
+	// hangUp is how long what still goes on then may take to notice that its client is
+	// hung up on. A supervisor that stays holds the stack's lock and answers nobody.
+	hangUp = time.Second
+)
 
 // restful is the time without requests after which a supervisor gives back the memory that
 // they took. It may not be asked anything for weeks.
@@ -70,7 +75,21 @@ func (s *server) serve(ctx context.Context, listener *net.UnixListener) {
 	listener.Close()
 	late := time.AfterFunc(farewell, cancel)
 	defer late.Stop()
-	clients.Wait()
+	ended := make(chan struct{})
+	go func() {
+		clients.Wait()
+		close(ended)
+	}()
+	select {
+	case <-ended:
+	case <-time.After(farewell + hangUp):
+		complain(errors.New("end without the last replies: what was asked for does not end"))
+	}
+}
+
+// complain writes to the supervisor's log.
+func complain(err error) {
+	fmt.Fprintf(os.Stderr, "%s: %v\n", time.Now().Format(time.RFC3339), err)
 }
 
 func (s *server) accept(ctx context.Context, listener *net.UnixListener, clients *sync.WaitGroup) {
@@ -82,7 +101,7 @@ func (s *server) accept(ctx context.Context, listener *net.UnixListener, clients
 		clients.Go(func() {
 			defer conn.Close()
 			if err := s.converse(ctx, conn); err != nil && !errors.Is(err, net.ErrClosed) {
-				fmt.Fprintf(os.Stderr, "%s: %v\n", time.Now().Format(time.RFC3339), err)
+				complain(err)
 			}
 		})
 	}
@@ -90,13 +109,14 @@ func (s *server) accept(ctx context.Context, listener *net.UnixListener, clients
 
 // converse serves one client. Its context ends when the client has gone away.
 func (s *server) converse(ctx context.Context, conn *net.UnixConn) error {
-	uid, _, err := localsocket.Peer(conn)
+	uid, pid, err := localsocket.Peer(conn)
 	if err != nil {
 		return err
 	}
 	if uid != 0 && int(uid) != os.Geteuid() {
 		return fmt.Errorf("refuse client: user %d is not the one whose containers these are", uid)
 	}
+	from := &conversation{server: s, conn: conn, pid: pid}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
@@ -125,7 +145,7 @@ func (s *server) converse(ctx context.Context, conn *net.UnixConn) error {
 			if !ok {
 				return nil
 			}
-			text, err := json.Marshal(s.answer(ctx, line))
+			text, err := json.Marshal(from.answer(ctx, line))
 			if err != nil {
 				return fmt.Errorf("encode reply: %w", err)
 			}
@@ -141,7 +161,7 @@ func (s *server) converse(ctx context.Context, conn *net.UnixConn) error {
 	}
 }
 
-func (s *server) answer(ctx context.Context, line []byte) reply {
+func (s *conversation) answer(ctx context.Context, line []byte) reply {
 	var r request
 	if err := decodeStrict(line, &r); err != nil {
 		return failure(fmt.Errorf("decode request: %w", err))
@@ -154,20 +174,6 @@ func (s *server) answer(ctx context.Context, line []byte) reply {
 		return failure(fmt.Errorf("there is no operation %q", r.Operation))
 	}
 	return serve(ctx, s, r.Body)
-}
-
-// find gives a container.
-func (s *server) find(id string) (*container, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.leaving {
-		return nil, errLeaving
-	}
-	c := s.containers[id]
-	if c == nil {
-		return nil, fmt.Errorf("container %q: %w", id, ErrNotFound)
-	}
-	return c, nil
 }
 
 // begin and done keep the supervisor from ending in the middle of a change.
@@ -206,7 +212,10 @@ func (s *server) endLocked() {
 
 // leave removes the supervisor's own files, and the stack's folder if nothing is in it.
 func (s *server) leave() error {
-	if len(s.containers) == 0 {
+	s.mu.Lock()
+	empty := len(s.containers) == 0
+	s.mu.Unlock()
+	if empty {
 		return removeStack(s.dir)
 	}
 	return ignoreMissing(os.Remove(filepath.Join(s.dir, socketName)))

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/diyform/diyform/internal/linux/localsocket"
 	"github.com/diyform/diyform/internal/linux/pidfd"
@@ -44,6 +45,12 @@ func (c *Client) supervisor(ctx context.Context) (*pidfd.Process, error) {
 		if nobodyThere(err) {
 			if err := c.spawn(ctx); err != nil {
 				return nil, err
+			}
+			// One that ends may still hold the stack.
+			select {
+			case <-ctx.Done():
+				return nil, fmt.Errorf("find the supervisor: %w", context.Cause(ctx))
+			case <-time.After(time.Millisecond):
 			}
 			continue
 		}

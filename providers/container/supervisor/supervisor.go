@@ -99,23 +99,23 @@ func run(dir string, ready *os.File) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprint(ready, saysReady)
+	if _, err := fmt.Fprint(ready, saysReady); err != nil {
+		s.leaveIfIdle() // who wanted it was killed
+	}
 	ready.Close()
 	s.serve(ctx, listener)
 	return s.leave()
 }
 
-// lockStack makes this process the stack's supervisor, or gives flock.ErrHeld.
+// lockStack makes this process the stack's supervisor, or gives flock.ErrHeld. So it does
+// where the folder is gone, which the client made: another one has just taken leave. To make
+// the folder again is the client's, if that is still there.
 func lockStack(dir string) (*os.File, error) {
 	path := filepath.Join(dir, lockName)
 	for {
-		err := os.MkdirAll(dir, 0o700)
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return nil, fmt.Errorf("lock stack: %w", err)
-		}
 		f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 		if errors.Is(err, fs.ErrNotExist) {
-			continue // the last supervisor has just removed the folder
+			return nil, flock.ErrHeld
 		}
 		if err != nil {
 			return nil, fmt.Errorf("lock stack: %w", err)
