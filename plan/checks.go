@@ -78,6 +78,9 @@ func (p *Plan) readCheckData(ctx context.Context, r *config.Resource) (cty.Value
 		return cty.DynamicVal, hcl.Diagnostics{diag.Error(&r.DeclRange, "Check cannot be made",
 			"Its data depends on a resource that was not created.")}
 	}
+	if diags := p.Evaluator.checkNamespaces(newArguments(r.Body, s), plain); diags.HasErrors() {
+		return cty.DynamicVal, diags
+	}
 	c := &Change{Address: r.Addr.Instance(addr.Key{}), Schema: s, Config: plain, Sensitive: sensitive}
 	query, diags := dataQuery(s, r, plain)
 	if diags.HasErrors() {

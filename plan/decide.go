@@ -90,9 +90,12 @@ func (d *decision) instance(b *block, a addr.Instance) (*Change, hcl.Diagnostics
 	}
 	args, diags := b.arguments.evaluate(scope)
 	if diags.HasErrors() {
-		return nil, diags
+		return nil, d.Evaluator.suggestAttributes(diags)
 	}
 	config, sensitive := unmark(b.schema, args)
+	if diags = d.Evaluator.checkNamespaces(b.arguments, config); diags.HasErrors() {
+		return nil, diags
+	}
 	c := &Change{
 		Address: a, Schema: b.schema, Config: config, Sensitive: sensitive, Range: &b.cfg.DeclRange,
 		Before:       cty.NullVal(b.schema.ImpliedType()),

@@ -66,21 +66,38 @@ func (e *Evaluator) validateValues() hcl.Diagnostics {
 }
 
 // suggestAttributes adds to errors about an attribute that a resource does not have the name
-// that was probably meant. The language's library knows the object's type only, and says
-// nothing.
+// that was probably meant, and to those about a whole resource the attribute. The language's
+// library knows the object's type only, and says nothing.
 func (e *Evaluator) suggestAttributes(diags hcl.Diagnostics) hcl.Diagnostics {
 	for _, d := range diags {
-		if d.Subject == nil || d.Expression == nil || d.Summary != "Unsupported attribute" {
+		if d.Subject == nil || d.Expression == nil {
 			continue
 		}
 		for _, ref := range config.References(d.Expression) {
 			name, known := e.attributeOf(ref)
-			if name != "" && !slices.Contains(known, name) {
+			switch {
+			case d.Summary == "Unsupported attribute" && name != "" && !slices.Contains(known, name):
 				d.Detail += diag.Suggest(name, known)
+			case d.Summary == "Incorrect attribute value type" && name == "":
+				d.Detail += e.suggestName(ref)
 			}
 		}
 	}
 	return diags
+}
+
+// suggestName says by what a resource is mostly referred to.
+func (e *Evaluator) suggestName(ref config.Reference) string {
+	b := e.blocks[ref.Subject.Resource]
+	if ref.Subject.Kind != config.ResourceSubject || b == nil {
+		return ""
+	}
+	for _, name := range []string{"id", "name"} {
+		if b.schema.Attribute(name) != nil {
+			return fmt.Sprintf(" %s is a whole resource: add .%s to refer to it.", ref.Subject.Resource, name)
+		}
+	}
+	return fmt.Sprintf(" %s is a whole resource: refer to one of its attributes.", ref.Subject.Resource)
 }
 
 // attributeOf gives the attribute of a resource that a reference goes on to, and the names

@@ -24,7 +24,7 @@ type containerAttrs struct {
 	Env         map[string]string `diy:"env,replace" doc:"Environment variables. PATH and HOME have values of their own when left out."`
 	WorkingDir  string            `diy:"working_dir,replace" format:"path" doc:"Folder that the command starts in. Left out, it is the root."`
 	Hostname    string            `diy:"hostname,optional,computed,replace" doc:"Host name. Left out, it is made from the resource's name."`
-	Network     string            `diy:"network_namespace,optional,computed,replace" format:"namespace" doc:"Network namespace to be in, which the container cannot change. Left out, it gets one of its own, which its root may configure; made by root, that one has this name, and other resources can refer to it."`
+	Network     string            `diy:"network_namespace,optional,computed,replace" format:"namespace" doc:"Network namespace to be in, which the container cannot change. Left out, it gets one of its own, which its root may configure. Made by root, that one has this name, by which other resources refer to it; an ordinary user's has none, and to refer to it is an error."`
 	NetworkMode string            `diy:"network_mode,computed,replace" doc:"joined, where network_namespace was set, else own; with (lost) after it when the name was taken away from the network namespace that the container is in, which a plan repairs by replacing the container."`
 	BootTime    string            `diy:"boot_time,replace" default:"zero" enum:"zero,host" doc:"Where the monotonic clock and the uptime count from: zero is the container's start, host the machine's."`
 	IDMap       string            `diy:"id_map,replace" default:"auto" enum:"auto,single,range" doc:"Which users exist in the container: single is root alone, who is the user that runs diyform; range is 65536 ids that nobody else has; auto is a range where one can be had (newuidmap and an entry in /etc/subuid, or root), else single."`
@@ -68,7 +68,9 @@ const (
 )
 
 func (container) Derive(d *providers.Derivation) {
-	d.Default("hostname", cty.StringVal(providers.ShortName(providers.ObjectName(d.Address), 63)))
+	if d.Config.GetAttr("hostname").IsNull() {
+		d.Set("hostname", cty.StringVal(ownHostname(d.Address)))
+	}
 	d.Set("status", cty.StringVal(running))
 	switch network := d.Config.GetAttr("network_namespace"); {
 	case !network.IsKnown():
@@ -95,9 +97,10 @@ func (container) Validate(v *containerAttrs, unknown schema.Unknown) error {
 		return &diag.Problem{Summary: "There is no command", Attribute: "command",
 			Detail: "The command must have at least the program to run."}
 	}
-	if len(v.Hostname) > 64 {
-		return &diag.Problem{Summary: "The host name is too long", Attribute: "hostname",
-			Detail: fmt.Sprintf("%q has %d bytes; the kernel allows 64.", v.Hostname, len(v.Hostname))}
+	if v.Hostname != "" {
+		if err := validateHostname(v.Hostname); err != nil {
+			return err
+		}
 	}
 	if !unknown.Has("root_image") && v.RootImage != "" {
 		if _, err := imageSpec(v.RootImage); err != nil {

@@ -48,7 +48,9 @@ func (masquerade) Read(s *snapshot, r *providers.Recorded[masqueradeAttrs, ident
 	}
 	m, rest := parseMatch(found.rules[0].Exprs)
 	if found.rules[0].Opaque || !isMasquerade(rest) {
-		out.Attrs.Status = statusChanged
+		if out.Attrs.Status == statusActive {
+			out.Attrs.Status = statusChanged
+		}
 		return &out, nil
 	}
 	out.Attrs.Source, out.Attrs.Destination = prefixString(m.source), prefixString(m.destination)

@@ -62,6 +62,7 @@ func TestReadUndoesRules(t *testing.T) {
 			if got == nil {
 				t.Fatal("the rule reads as gone")
 			}
+			form.attrs.Status = statusActive
 			if diff := cmp.Diff(form.attrs, got.Attrs); diff != "" {
 				t.Error(diff)
 			}
@@ -73,7 +74,7 @@ func TestReadUndoesRules(t *testing.T) {
 func read(t *testing.T, name string, recorded masqueradeAttrs, rules ...nft.Rule) *providers.Recorded[masqueradeAttrs, identity] {
 	t.Helper()
 	s := &snapshot{session: &session{env: env}, namespaces: map[string]*reading{
-		"": {rules: nft.Ruleset{Exists: true, Rules: rules}},
+		"": {rules: nft.Ruleset{Exists: len(rules) > 0, Chains: []nft.Chain{postrouting}, Rules: rules}},
 	}}
 	got, err := masquerade{}.Read(s, &providers.Recorded[masqueradeAttrs, identity]{Address: at(name), Attrs: recorded})
 	if err != nil {
@@ -82,7 +83,7 @@ func read(t *testing.T, name string, recorded masqueradeAttrs, rules ...nft.Rule
 	return got
 }
 
-func TestReadGivesGone(t *testing.T) {
+func TestReadTellsWhatIsWrong(t *testing.T) {
 	good := func() nft.Rule {
 		return nft.Rule{
 			Chain: "postrouting", Handle: 7, Comment: env.Mark(at("wan")),
@@ -95,23 +96,29 @@ func TestReadGivesGone(t *testing.T) {
 	random.Exprs[len(random.Exprs)-1] = &expr.Masq{Random: true}
 	elsewhere.Chain = "prerouting"
 	foreign.Comment = "diyform:ffffffff:masquerade.wan"
-	for name, rules := range map[string][]nft.Rule{
-		"no rule":                    nil,
-		"another state's":            {foreign},
-		"another expression":         {counted},
-		"no masquerade":              {accepted},
-		"masquerade with parameters": {random},
-		"another chain":              {elsewhere},
-		"twice":                      {good(), good()},
+	for name, test := range map[string]struct {
+		rules  []nft.Rule
+		status string // "": gone
+	}{
+		"as made":                    {[]nft.Rule{good()}, statusActive},
+		"no rule":                    {nil, ""},
+		"another state's":            {[]nft.Rule{foreign}, ""},
+		"another expression":         {[]nft.Rule{counted}, statusChanged},
+		"no masquerade":              {[]nft.Rule{accepted}, statusChanged},
+		"masquerade with parameters": {[]nft.Rule{random}, statusChanged},
+		"another chain":              {[]nft.Rule{elsewhere}, statusElsewhere},
+		"twice":                      {[]nft.Rule{good(), good()}, statusTwice},
+		"behind a foreign one":       {[]nft.Rule{{Chain: "postrouting", Handle: 3}, good()}, statusBehind},
+		"before a foreign one":       {[]nft.Rule{good(), {Chain: "postrouting", Handle: 9}}, statusActive},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := read(t, "wan", masqueradeAttrs{}, rules...); got != nil {
+			switch got := read(t, "wan", masqueradeAttrs{}, test.rules...); {
+			case got == nil && test.status != "":
+				t.Error("reads as gone")
+			case got != nil && got.Attrs.Status != test.status:
 				t.Errorf("read %+v", got)
 			}
 		})
-	}
-	if read(t, "wan", masqueradeAttrs{}, good()) == nil {
-		t.Error("the rule as made reads as gone")
 	}
 	if read(t, "wan", masqueradeAttrs{Namespace: "deleted"}, good()) != nil {
 		t.Error("a rule in a namespace that is gone is there")
@@ -153,7 +160,10 @@ func newLab(t *testing.T) *lab {
 	return l
 }
 
-func (l *lab) encode(v masqueradeAttrs) cty.Value { return l.typ.Schema().Encode(&v) }
+func (l *lab) encode(v masqueradeAttrs) cty.Value {
+	v.Status = statusActive
+	return l.typ.Schema().Encode(&v)
+}
 
 func (l *lab) create(wanted map[string]masqueradeAttrs) map[string]*providers.Object {
 	l.t.Helper()

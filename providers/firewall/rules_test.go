@@ -19,7 +19,7 @@ func TestRefusedRuleIsSetAside(t *testing.T) {
 	good := &part{comment: "good", rules: []wanted{{chain: postrouting, exprs: []expr.Any{&expr.Masq{}}}}}
 	bad := &part{comment: "bad", rules: []wanted{{chain: postrouting, exprs: []expr.Any{load(0, 999)}}}}
 	err := k.connect("", func(conn *nft.Conn) error {
-		return change(context.Background(), conn, k.table(), []*part{bad, good})
+		return change(context.Background(), conn, k, []*part{bad, good})
 	})
 	if err != nil || good.err != nil || len(good.handles) != 1 {
 		t.Errorf("the good rule: %v, %v, handles %v", err, good.err, good.handles)
@@ -40,7 +40,7 @@ func TestRefusedChainFailsTheTransaction(t *testing.T) {
 	wrong := nft.Chain{Name: "wrong", Type: "nat", Hook: unix.NF_INET_FORWARD}
 	p := &part{comment: "any", rules: []wanted{{chain: wrong, exprs: []expr.Any{&expr.Masq{}}}}}
 	err := k.connect("", func(conn *nft.Conn) error {
-		return change(context.Background(), conn, k.table(), []*part{p})
+		return change(context.Background(), conn, k, []*part{p})
 	})
 	if err == nil || !strings.Contains(err.Error(), "add chain") || p.committed {
 		t.Errorf("got %v", err)

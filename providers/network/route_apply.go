@@ -259,8 +259,9 @@ func explainRoute(v *routeAttrs, err error) error {
 	case errors.Is(err, unix.EEXIST):
 		return add("destination", "Somebody else made a route %s meanwhile, which diyform does not touch. Give this route another metric, or remove the other one with ip route del.", v.key())
 	case errors.Is(err, unix.ENETUNREACH) || errors.Is(err, unix.EHOSTUNREACH):
-		return add("gateway", "The gateway %s is on no network that this namespace has an address of, or that interface is down. "+
-			"Give an interface an address from the gateway's network; if the configuration does, add depends_on so that it comes first.", v.Gateway)
+		return add("gateway", "No route of this namespace leads directly to the gateway %s. Such a route comes with an address from the gateway's network, on an "+
+			"interface that is up: give an interface one; if the configuration does, add depends_on so that it comes first. If the address "+
+			"is there, somebody removed its route: ip route shows what there is, and removing and adding the address brings it back.", v.Gateway)
 	case errors.Is(err, unix.ENETDOWN):
 		return add("interface", "The interface %s is down, and the kernel takes routes only on interfaces that are up.", v.Interface)
 	case errors.Is(err, unix.ENOENT):
