@@ -2,8 +2,8 @@ package config
 
 import (
 	"errors"
-	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"syscall"
 )
@@ -11,6 +11,11 @@ import (
 // maxSource is the most that a file of the configuration may hold: far more than anybody
 // writes, and less than would make the machine swap.
 const maxSource = 64 << 20
+
+var (
+	errNotRegular = errors.New("this is no regular file")
+	errTooLong    = errors.New("it holds more than 64 MiB")
+)
 
 // readSource reads a file that was found by its name. It does not wait for the other end of a
 // FIFO, nor does it read devices; symbolic links are followed.
@@ -21,7 +26,7 @@ func readSource(path string) ([]byte, error) {
 	}
 	info, err := f.Stat()
 	if err == nil && !info.Mode().IsRegular() {
-		err = fmt.Errorf("%s is no regular file", path)
+		err = &fs.PathError{Op: "read", Path: path, Err: errNotRegular}
 	}
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
@@ -43,7 +48,7 @@ func readNamed(path string) ([]byte, error) {
 func readBounded(f *os.File) ([]byte, error) {
 	src, err := io.ReadAll(io.LimitReader(f, maxSource+1))
 	if err == nil && len(src) > maxSource {
-		err = fmt.Errorf("%s holds more than %d MiB", f.Name(), maxSource>>20)
+		err = &fs.PathError{Op: "read", Path: f.Name(), Err: errTooLong}
 	}
 	return src, errors.Join(err, f.Close())
 }

@@ -2,15 +2,19 @@ package container
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/zclconf/go-cty/cty"
 
+	"github.com/diyform/diyform/internal/addr"
 	"github.com/diyform/diyform/internal/diag"
+	"github.com/diyform/diyform/internal/linux/pidfd"
 	"github.com/diyform/diyform/internal/linux/process"
 	"github.com/diyform/diyform/providers"
 	"github.com/diyform/diyform/providers/container/launch"
@@ -23,15 +27,15 @@ type containerAttrs struct {
 	Command     []string          `diy:"command,required,replace" doc:"Program and its arguments. A name without a slash is looked up in the container's PATH."`
 	Env         map[string]string `diy:"env,replace" doc:"Environment variables. PATH and HOME have values of their own when left out."`
 	WorkingDir  string            `diy:"working_dir,replace" format:"path" doc:"Folder that the command starts in. Left out, it is the root."`
-	Hostname    string            `diy:"hostname,optional,computed,replace" doc:"Host name. Left out, it is made from the resource's name."`
+	Hostname    string            `diy:"hostname,optional,computed,replace" doc:"Host name: letters, digits and hyphens, and dots between its parts. Left out, it is made from the resource's name."`
 	Network     string            `diy:"network_namespace,optional,computed,replace" format:"namespace" doc:"Network namespace to be in, which the container cannot change. Left out, it gets one of its own, which its root may configure. Made by root, that one has this name, by which other resources refer to it; an ordinary user's has none, and to refer to it is an error."`
 	NetworkMode string            `diy:"network_mode,computed,replace" doc:"joined, where network_namespace was set, else own; with (lost) after it when the name was taken away from the network namespace that the container is in, which a plan repairs by replacing the container."`
 	BootTime    string            `diy:"boot_time,replace" default:"zero" enum:"zero,host" doc:"Where the monotonic clock and the uptime count from: zero is the container's start, host the machine's."`
 	IDMap       string            `diy:"id_map,replace" default:"auto" enum:"auto,single,range" doc:"Which users exist in the container: single is root alone, who is the user that runs diyform; range is 65536 ids that nobody else has; auto is a range where one can be had (newuidmap and an entry in /etc/subuid, or root), else single."`
-	StopSignal  string            `diy:"stop_signal,replace" default:"SIGTERM" doc:"Signal that asks the command to end."`
-	StopTimeout int               `diy:"stop_timeout" default:"10" min:"0" max:"86400" unit:"seconds" doc:"How long the command may take to end after the signal, before it is killed."`
+	StopSignal  string            `diy:"stop_signal,replace" default:"SIGTERM" doc:"Signal that asks the command to end. A command without a handler for it is killed at once: the kernel drops such a signal to the first process of a container (pid_namespaces(7)), so there would be nothing to wait for. That goes for sleep, and for a shell without a trap."`
+	StopTimeout int               `diy:"stop_timeout" default:"10" min:"0" max:"86400" unit:"seconds" doc:"How long the command may take to end after the signal, before it is killed. A command that ignores the signal, or has no handler for it, is not waited for."`
 	PID         int               `diy:"pid,computed,volatile" doc:"Process id of the container's first process, on the host."`
-	Status      string            `diy:"status,computed,replace" doc:"running; after something went wrong also exited, created or lost, which a plan replaces."`
+	Status      string            `diy:"status,computed,replace" doc:"running, or else what a plan replaces: exited when the command has ended; creating, created or starting when an apply was interrupted before it ran; lost when it could not be run, or an interruption left that unknown. diyform ps has gone for a container that does not exist any more."`
 	StartedAt   string            `diy:"started_at,computed,volatile" doc:"When the command was started, as RFC 3339 has it."`
 	Log         string            `diy:"log,computed,volatile" doc:"File that has the command's output."`
 }
@@ -158,14 +162,20 @@ func (container) Check(s *snapshot, p *providers.Proposed[containerAttrs]) error
 	return nil
 }
 
-// Read gives what the supervisor knows.
+// Read gives what the supervisor knows. A container that it does not know, and that runs, is
+// lost.
 func (container) Read(s *snapshot, r *recordedContainer) (*recordedContainer, error) {
-	status, ok := s.containers[r.Identity.ID]
-	if !ok {
-		return nil, nil
-	}
 	out := *r
 	out.Unfinished = false
+	status, ok := s.containers[r.Identity.ID]
+	if !ok {
+		alive, err := s.session.isOrphan(r.Identity)
+		if !alive || err != nil {
+			return nil, err
+		}
+		out.Attrs.Status = string(supervisor.Lost)
+		return &out, nil
+	}
 	out.Attrs.observe(status)
 	if s.astray[status.Spec.ID] {
 		out.Attrs.NetworkMode += lost
@@ -298,19 +308,59 @@ func (k *session) spec(op *containerOp) (launch.Spec, error) {
 		ID: ID(op.Address), Root: root, Command: v.Command, Env: v.Env, WorkingDir: v.WorkingDir,
 		Hostname: v.Hostname, BootTime: launch.BootTime(v.BootTime), IDMap: launch.IDMap(v.IDMap), StopSignal: signal,
 	}
-	if v.NetworkMode == joined {
-		spec.Network.Join = v.Network
-	} else if v.Network != "" {
-		spec.Network = launch.Network{Name: v.Network, Mark: k.env.Mark(op.Address)}
-	}
+	spec.Network = k.network(op.Address, &v)
 	return spec, nil
+}
+
+// network says which network namespace a container is in.
+func (k *session) network(a addr.Instance, v *containerAttrs) launch.Network {
+	switch {
+	case strings.HasPrefix(v.NetworkMode, joined):
+		return launch.Network{Join: v.Network}
+	case v.Network != "":
+		return launch.Network{Name: v.Network, Mark: k.env.Mark(a)}
+	}
+	return launch.Network{}
 }
 
 // remove asks the command to end, ends it, and removes what is left.
 func (k *session) remove(ctx context.Context, prior *recordedContainer) error {
 	timeout := time.Duration(prior.Attrs.StopTimeout) * time.Second
-	if _, err := k.client.Stop(ctx, prior.Identity.ID, timeout); err != nil && !isGone(err) {
+	_, err := k.client.Stop(ctx, prior.Identity.ID, timeout)
+	if isGone(err) {
+		err = k.removeOrphan(ctx, prior, timeout)
+	}
+	if err != nil {
 		return err
 	}
 	return k.client.Remove(ctx, prior.Identity.ID)
+}
+
+// isOrphan reports whether a container runs that the supervisor does not know.
+func (k *session) isOrphan(identity containerIdentity) (bool, error) {
+	orphan, err := k.client.Orphan(identity.PID, identity.StartTime)
+	if errors.Is(err, pidfd.ErrGone) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	return true, orphan.Close()
+}
+
+// removeOrphan ends a container that runs although the supervisor does not know it.
+func (k *session) removeOrphan(ctx context.Context, prior *recordedContainer, timeout time.Duration) error {
+	orphan, err := k.client.Orphan(prior.Identity.PID, prior.Identity.StartTime)
+	if errors.Is(err, pidfd.ErrGone) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer orphan.Close()
+	signal, err := signalNumber(prior.Attrs.StopSignal)
+	if err != nil {
+		return err
+	}
+	return orphan.End(ctx, syscall.Signal(signal), timeout, k.network(prior.Address, &prior.Attrs))
 }

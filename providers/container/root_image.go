@@ -29,7 +29,8 @@ type rootImage struct{}
 
 func defineRootImage() providers.Def[*snapshot, *session] {
 	return providers.Define("root_image",
-		"A root file system that containers start from. It is never changed: what a container writes goes to a layer of its own, and is gone with it.",
+		"A root file system that containers start from. It is never changed: what a container writes goes to a layer of its own, and is gone with it. "+
+			"Without root, the kernel allows no such layer over a folder that has mounts below it: those folders of the image are read-only in the container.",
 		rootImage{})
 }
 

@@ -157,8 +157,8 @@ func TestRouteErrorsSayWhatToDo(t *testing.T) {
 		config []any
 		want   string
 	}{
-		"gateway elsewhere":   {[]any{"gateway", "172.16.0.1"}, "gateway 172.16.0.1 is on no network"},
-		"gateway elsewhere 6": {[]any{"gateway", "fd99::1"}, "gateway fd99::1 is on no network"},
+		"gateway elsewhere":   {[]any{"gateway", "172.16.0.1"}, "leads directly to the gateway 172.16.0.1"},
+		"gateway elsewhere 6": {[]any{"gateway", "fd99::1"}, "leads directly to the gateway fd99::1"},
 		"own gateway":         {[]any{"gateway", "fd00::1"}, "gateway fd00::1 must be another machine's"},
 		"source elsewhere":    {[]any{"gateway", "10.0.0.2", "source", "10.0.0.99"}, "source address 10.0.0.99 must be"},
 		"no interface":        {[]any{"interface", "nowhere0"}, `no interface "nowhere0" in the network namespace "near"`},
@@ -211,5 +211,16 @@ func TestRouteValidate(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// The address is there, and only its route is gone: the error must not say otherwise.
+func TestRouteErrorWithoutConnectedRoute(t *testing.T) {
+	k := newKernel(t)
+	twoHosts(t)
+	shell(t, "ip -n near route del 10.0.0.0/24")
+	_, err := k.create("route", args("namespace", "near", "destination", "default", "gateway", "10.0.0.2"))
+	if err == nil || !strings.Contains(err.Error(), "somebody removed its route") {
+		t.Errorf("%v", err)
 	}
 }

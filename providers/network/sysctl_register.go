@@ -47,10 +47,6 @@ func (e sysctlEntry) with(holder, value string) sysctlEntry {
 	return e
 }
 
-func (e sysctlEntry) has(holder string) bool {
-	return slices.ContainsFunc(e.Holders, func(h sysctlHolder) bool { return h.Holder == holder })
-}
-
 // due is the value that the kernel should have.
 func (e sysctlEntry) due() string {
 	if n := len(e.Holders); n > 0 {

@@ -28,6 +28,23 @@ func OpenWriter(path string) (*os.File, error) { return open(path, 0) }
 // OpenReader opens a FIFO for this process: Read waits in the runtime's poller.
 func OpenReader(path string) (*os.File, error) { return open(path, unix.O_NONBLOCK) }
 
+// Block makes reads and writes of a program that is handed one end of an os.Pipe wait: the
+// runtime made them not to, and few programs know what EAGAIN is.
+func Block(f *os.File) error {
+	conn, err := f.SyscallConn()
+	if err != nil {
+		return fmt.Errorf("prepare pipe: %w", err)
+	}
+	var setErr error
+	if err := conn.Control(func(fd uintptr) { setErr = unix.SetNonblock(int(fd), false) }); err != nil {
+		return fmt.Errorf("prepare pipe: %w", err)
+	}
+	if setErr != nil {
+		return fmt.Errorf("prepare pipe: %w", setErr)
+	}
+	return nil
+}
+
 func open(path string, flags int) (*os.File, error) {
 	fd, err := unix.Open(path, unix.O_RDWR|unix.O_CLOEXEC|unix.O_NOFOLLOW|flags, 0)
 	if err != nil {

@@ -19,36 +19,64 @@ import (
 // and the boot id it tells a process from every other, but for those that began within the
 // same hundredth of a second under the same id.
 func StartTime(pid int) (uint64, error) {
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return 0, fmt.Errorf("read start time: %w", err)
-	}
-	// The second field, the command in brackets, may hold spaces and brackets itself.
-	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
-	const startTime = 22 - 3 // the first field here is the third of the file
-	if len(fields) <= startTime {
-		return 0, fmt.Errorf("read start time: /proc/%d/stat has %d fields", pid, len(fields)+2)
-	}
-	ticks, err := strconv.ParseUint(fields[startTime], 10, 64)
+	ticks, err := statField(pid, 22)
 	if err != nil {
 		return 0, fmt.Errorf("read start time: %w", err)
 	}
 	return ticks, nil
 }
 
-// Catches reports whether the process has a handler for a signal.
+// Parent gives the process id of the process's parent: 0 where that is in no pid namespace
+// that this process sees.
+func Parent(pid int) (int, error) {
+	parent, err := statField(pid, 4)
+	if err != nil {
+		return 0, fmt.Errorf("read parent: %w", err)
+	}
+	return int(parent), nil
+}
+
+// statField gives a number of /proc/PID/stat, counted from 1 as proc_pid_stat(5) does, behind
+// the second.
+func statField(pid, number int) (uint64, error) {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0, err
+	}
+	// The second field, the command in brackets, may hold spaces and brackets itself.
+	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
+	at := number - 3
+	if len(fields) <= at {
+		return 0, fmt.Errorf("/proc/%d/stat has %d fields", pid, len(fields)+2)
+	}
+	return strconv.ParseUint(fields[at], 10, 64)
+}
+
+// Catches reports whether a signal would reach the process although it is the first of its
+// pid namespace: it has a handler, or blocks the signal, as who waits for it by sigwait(3) or
+// signalfd(2) does. Others the kernel drops: pid_namespaces(7).
 func Catches(pid int, s syscall.Signal) (bool, error) {
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
 		return false, fmt.Errorf("read caught signals: %w", err)
 	}
+	var caught uint64
+	found := false
 	for line := range strings.Lines(string(status)) {
-		if mask, ok := strings.CutPrefix(line, "SigCgt:"); ok {
-			bits, err := strconv.ParseUint(strings.TrimSpace(mask), 16, 64)
-			return bits&(1<<(s-1)) != 0, err
+		name, mask, _ := strings.Cut(line, ":")
+		if name != "SigCgt" && name != "SigBlk" {
+			continue
 		}
+		bits, err := strconv.ParseUint(strings.TrimSpace(mask), 16, 64)
+		if err != nil {
+			return false, fmt.Errorf("read caught signals: %w", err)
+		}
+		caught, found = caught|bits, true
 	}
-	return false, fmt.Errorf("read caught signals: /proc/%d/status has none", pid)
+	if !found {
+		return false, fmt.Errorf("read caught signals: /proc/%d/status has none", pid)
+	}
+	return caught&(1<<(s-1)) != 0, nil
 }
 
 // Range is a line of uid_map or gid_map: Count ids from Inside on, which outside are those

@@ -68,7 +68,7 @@ func (r *relays) open(e *entry) (files, error) {
 		} else {
 			r.running.Go(func() { r.output(f, ours) })
 		}
-		if err := e.give(theirs); err != nil {
+		if err := errors.Join(fifo.Block(theirs), e.give(theirs)); err != nil {
 			return files{}, err
 		}
 	}
