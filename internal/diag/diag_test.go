@@ -65,7 +65,7 @@ func TestSentence(t *testing.T) {
 func TestSuggest(t *testing.T) {
 	known := []string{"veth_pair", "bridge", "route", "vlan", "mtu"}
 	for given, want := range map[string]string{
-		"veth_pairs": "veth_pair", "bridgde": "bridge", "rotue": "route", "vlna": "vlan", "mut": "", "mtv": "mtu", "zzz": "", "": "", "container": "",
+		"veth_pairs": "veth_pair", "bridgde": "bridge", "rotue": "route", "vlna": "vlan", "mut": "mtu", "mtv": "mtu", "zzz": "", "": "", "container": "",
 	} {
 		if want != "" {
 			want = ` Did you mean "` + want + `"?`

@@ -223,7 +223,7 @@ func TestVethPairWithoutMarks(t *testing.T) {
 	o = k.update(got, vethConfig(k))
 	k.expect("ip -n near -j link show va | jq -r '.[0].ifalias'", "diyform:0a1b2c3d:veth_pair.x")
 
-	shell(t, "ip -n near link set va alias mine; ip -n near link set va address 02:11:22:33:44:55; ip -n far link set vb alias mine")
+	shell(t, "ip -n near link set va alias mine; ip -n near link set va address 02:11:22:33:44:55; ip -n far link set vb alias mine; ip -n far link set vb address 02:11:22:33:44:56")
 	if got := k.read(o); got != nil {
 		t.Errorf("links of another mark read as %#v", got.Attributes)
 	}

@@ -265,7 +265,10 @@ func TestUplinkSurvivesKill(t *testing.T) {
 		if got := boxState(t); got != before {
 			t.Fatalf("killed at %d while deleting, then deleted, it differs:\n%s", n, cmp.Diff(before, got))
 		}
-		k.mustCreate("bridge", config)
+		made := k.mustCreate("bridge", config)
+		if err := os.WriteFile("/run/intent", made.Identity, 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if n < 5 {
 		t.Errorf("deleting has only %d failpoints", n-1)

@@ -211,7 +211,7 @@ func (c *container) stop(ctx context.Context, s syscall.Signal, timeout time.Dur
 	}
 	// The kernel drops a signal that the first process of a pid namespace has no handler
 	// for (pid_namespaces(7)): there is nothing to wait for then.
-	if catches, err := process.Catches(status.PID, s); err != nil || !catches || status.Phase != Running {
+	if status.Phase != Running || !catches(status.PID, s) {
 		return c.kill(ctx)
 	}
 	failpoint.Hit("supervisor.signal.before")
@@ -229,6 +229,20 @@ func (c *container) stop(ctx context.Context, s syscall.Signal, timeout time.Dur
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
+}
+
+// catches reports whether a process would notice a signal. It looks twice: a shell blocks all
+// signals for the moment in which it starts a program, and what it has no handler for is
+// dropped when that is over.
+func catches(pid int, s syscall.Signal) bool {
+	const moment = 5 * time.Millisecond
+	for _, pause := range []time.Duration{0, moment} {
+		time.Sleep(pause)
+		if yes, err := process.Catches(pid, s); err != nil || !yes {
+			return false
+		}
+	}
+	return true
 }
 
 // kill ends the container's first process, and with it the kernel ends all others in the
