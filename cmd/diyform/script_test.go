@@ -31,6 +31,10 @@ import (
 const (
 	scriptVariable = "DIYFORM_SCRIPT"     // the script's file
 	binVariable    = "DIYFORM_SCRIPT_BIN" // the folder of diyform and testdata/bin
+
+	// Where the program writes what the scripts cover, if set. It is not GOCOVERDIR, which go
+	// test -cover sets to a folder that an ordinary user cannot write to.
+	coverVariable = "DIYFORM_GOCOVERDIR"
 )
 
 var update = flag.Bool("update", false, "write what the scripts' cmp commands find into the scripts")
@@ -172,7 +176,7 @@ func setUpScript(env *testscript.Env) error {
 		"HOST4": playhost.HostAddress4, "HOST6": playhost.HostAddress6,
 		"GATEWAY4": playhost.GatewayAddress4, "GATEWAY6": playhost.GatewayAddress6,
 		"INTERNET4": playhost.InternetAddress4, "INTERNET6": playhost.InternetAddress6,
-		"GOCOVERDIR": os.Getenv("GOCOVERDIR"),
+		"GOCOVERDIR": os.Getenv(coverVariable),
 		// A raced program sleeps for a second before it exits, unless told not to.
 		"GORACE": "atexit_sleep_ms=0",
 	} {
@@ -204,8 +208,8 @@ func checkJSON(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 // buildPrograms builds the program, with the race detector or without, and puts it beside the
-// scripts' own programs, where also an ordinary user can reach them. With GOCOVERDIR set it
-// counts what the scripts cover.
+// scripts' own programs, where also an ordinary user can reach them. With
+// DIYFORM_GOCOVERDIR set it counts what the scripts cover.
 func buildPrograms(t *testing.T, raced bool) string {
 	bin, err := os.MkdirTemp("", "diyform-script-bin-")
 	if err != nil {
@@ -219,7 +223,7 @@ func buildPrograms(t *testing.T, raced bool) string {
 	if raced {
 		args = append(args, "-race")
 	}
-	if os.Getenv("GOCOVERDIR") != "" {
+	if os.Getenv(coverVariable) != "" {
 		args = append(args, "-cover", "-coverpkg=github.com/diyform/diyform/...")
 	}
 	if out, err := exec.Command("go", append(args, ".")...).CombinedOutput(); err != nil {

@@ -187,6 +187,8 @@ func (s *session) close() {
 			fmt.Fprintln(s.view.err, err)
 		}
 	}
+	// Empty where an interrupted run had just made it. Whoever needs it makes it again.
+	_ = os.Remove(runtimeRoot())
 	if s.lock != nil {
 		if err := s.lock.Unlock(); err != nil {
 			fmt.Fprintln(s.view.err, err)
