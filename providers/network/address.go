@@ -260,3 +260,4 @@ func deleteAddress(ctx context.Context, conn *rtnl.Conn, op *addressOp) error {
 
 var _ providers.Preparer[addressAttrs, addressIdentity, *session] = address{}
 var _ providers.Checker[addressAttrs, *snapshot] = address{}
+var _ providers.Conflicter[addressAttrs] = address{}

@@ -233,3 +233,4 @@ func owed(had, returning *takeover) *takeover {
 
 var _ providers.Preparer[bridgeAttrs, bridgeIdentity, *session] = bridge{}
 var _ providers.Checker[bridgeAttrs, *snapshot] = bridge{}
+var _ providers.Conflicter[bridgeAttrs] = bridge{}

@@ -146,3 +146,5 @@ func linkDown(v *routeAttrs, link string, by *providers.Other) error {
 			"Set up = true there, or remove this route.", v.key(), link, by.Address),
 	}
 }
+
+var _ providers.Conflicter[routeAttrs] = route{}

@@ -307,6 +307,7 @@ func (k *session) deleteEnds(ctx context.Context, namespace string, ends []doome
 
 var _ providers.Preparer[vethAttrs, vethIdentity, *session] = vethPair{}
 var _ providers.Checker[vethAttrs, *snapshot] = vethPair{}
+var _ providers.Conflicter[vethAttrs] = vethPair{}
 
 // findOwn looks a link up that was read to be ours.
 func findOwn(ctx context.Context, conn *rtnl.Conn, d doomed) (*rtnl.Link, error) {
