@@ -16,7 +16,7 @@ import (
 )
 
 type rootImageAttrs struct {
-	Host      bool   `diy:"host,replace" default:"false" doc:"Take the host's own root: nothing to download, nothing to build. Containers see it, and write to a layer of their own."`
+	Host      bool   `diy:"host,replace" default:"false" doc:"Take the host's own root: nothing to download, nothing to build. Containers see it, and write to a layer of their own. Made by root, a container's root can read what the host's root can, /etc/shadow among it: take a directory for what is not trusted."`
 	Directory string `diy:"directory,replace" doc:"Folder that holds a root file system, such as debootstrap or buildroot's output/target; relative to the working folder. Containers see it, and write to a layer of their own."`
 	ID        string `diy:"id,computed" doc:"What a container's root_image refers to."`
 	Path      string `diy:"path,computed" doc:"Absolute path of the root file system."`
