@@ -175,6 +175,9 @@ func (bridge) Check(s *snapshot, p *providers.Proposed[bridgeAttrs]) error {
 	if err := checkUplink(l, ns.linkName(l.Master), nil); err != nil {
 		return err
 	}
+	if err := checkUplinkRoutes(l, ns.routes); err != nil {
+		return err
+	}
 	return ns.checkUplinkAddresses(l, p.Vacated)
 }
 

@@ -45,8 +45,29 @@ func readUplink(ctx context.Context, conn *rtnl.Conn, namespace, name string, br
 	t := &takeover{Interface: name, Index: l.Index, MAC: l.MAC.String(), Up: l.Up()}
 	if had != nil && had.Index == l.Index {
 		*t = *had
+		return t, t.read(ctx, conn)
+	}
+	routes, err := routesOn(ctx, conn, l.Index)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkUplinkRoutes(&l, routes); err != nil {
+		return nil, err
 	}
 	return t, t.read(ctx, conn)
+}
+
+// checkUplinkRoutes refuses an interface that has routes by nexthop objects. Such an object
+// belongs to its interface: it could neither go to the bridge nor stay, and the route would
+// be lost.
+func checkUplinkRoutes(l *rtnl.Link, routes []rtnl.Route) error {
+	for i := range routes {
+		if r := &routes[i]; r.Uses(l.Index) && r.ByNexthopObject() {
+			return notUplink(l.Name, "has a route to %s by a nexthop object (ip nexthop), which cannot move to the bridge. "+
+				"Write that route with its gateway instead.", r.Destination)
+		}
+	}
+	return nil
 }
 
 // checkUplink tells why an interface cannot be the uplink of a bridge.

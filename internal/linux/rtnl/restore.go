@@ -126,6 +126,22 @@ func clearStateFlags(b []byte) {
 	binary.NativeEndian.PutUint32(b, binary.NativeEndian.Uint32(b)&routeRequestFlags)
 }
 
+const attrNexthopID = 30 // RTA_NH_ID of linux/rtnetlink.h
+
+// ByNexthopObject reports whether the route's gateway is an object of its own (ip-nexthop(8),
+// Linux 5.3), to which the route only refers.
+func (r *Route) ByNexthopObject() bool {
+	found := false
+	if len(r.Raw) < unix.SizeofRtMsg {
+		return false
+	}
+	_ = walkAttrs(r.Raw[unix.SizeofRtMsg:], func(typ uint16, _ []byte) error {
+		found = found || typ == attrNexthopID
+		return nil
+	})
+	return found
+}
+
 // Uses reports whether the route leads over the link, by one of several next hops too.
 func (r *Route) Uses(index int) bool {
 	if r.Index == index {
