@@ -16,7 +16,7 @@ func Functions(dir string) map[string]function.Function {
 	all := maps.Clone(pureFunctions)
 	maps.Copy(all, impureFunctions)
 	maps.Copy(all, fileFunctions(dir))
-	all["templatefile"] = makeTemplateFile(dir, all)
+	addTemplates(dir, all)
 	return all
 }
 
@@ -27,11 +27,12 @@ func PlanFunctions(dir string) map[string]function.Function {
 	for name, f := range impureFunctions {
 		all[name] = function.Unpredictable(f)
 	}
-	all["templatefile"] = makeTemplateFile(dir, all)
+	addTemplates(dir, all)
 	return all
 }
 
 var impureFunctions = map[string]function.Function{
+	"bcrypt":    bcryptFunc,
 	"timestamp": timestampFunc,
 	"uuid":      uuidFunc,
 }
@@ -117,24 +118,29 @@ var pureFunctions = map[string]function.Function{
 	"try":          tryfunc.TryFunc,
 
 	// encodings
-	"base64decode": base64DecodeFunc,
-	"base64encode": base64EncodeFunc,
-	"base64gzip":   base64GzipFunc,
-	"csvdecode":    stdlib.CSVDecodeFunc,
-	"jsondecode":   stdlib.JSONDecodeFunc,
-	"jsonencode":   stdlib.JSONEncodeFunc,
-	"urldecode":    urlDecodeFunc,
-	"urlencode":    urlEncodeFunc,
-	"yamldecode":   ctyyaml.YAMLDecodeFunc,
-	"yamlencode":   ctyyaml.YAMLEncodeFunc,
+	"base64decode":     base64DecodeFunc,
+	"base64encode":     base64EncodeFunc,
+	"base64gunzip":     textFunc(base64Gunzip),
+	"base64gzip":       base64GzipFunc,
+	"csvdecode":        stdlib.CSVDecodeFunc,
+	"jsondecode":       stdlib.JSONDecodeFunc,
+	"jsonencode":       stdlib.JSONEncodeFunc,
+	"textdecodebase64": textDecodeBase64Func,
+	"textencodebase64": textEncodeBase64Func,
+	"urldecode":        urlDecodeFunc,
+	"urlencode":        urlEncodeFunc,
+	"yamldecode":       ctyyaml.YAMLDecodeFunc,
+	"yamlencode":       ctyyaml.YAMLEncodeFunc,
 
 	// digests
 	"base64sha256": base64SHA256Func,
 	"base64sha512": base64SHA512Func,
 	"md5":          md5Func,
+	"rsadecrypt":   rsaDecryptFunc,
 	"sha1":         sha1Func,
 	"sha256":       sha256Func,
 	"sha512":       sha512Func,
+	"uuidv5":       uuidV5Func,
 
 	// times
 	"formatdate": stdlib.FormatDateFunc,

@@ -3,14 +3,12 @@ package config
 import (
 	"encoding/hex"
 	"fmt"
-	"maps"
 	"os"
 	"path/filepath"
 	"strings"
 	"unicode/utf8"
 
-	"github.com/hashicorp/hcl/v2"
-	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/bmatcuk/doublestar/v4"
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/function"
 )
@@ -39,6 +37,7 @@ func fileFunctions(dir string) map[string]function.Function {
 		"filebase64sha256": digest(sumSHA256, encode64),
 		"filebase64sha512": digest(sumSHA512, encode64),
 		"fileexists":       makeFileExists(dir),
+		"fileset":          makeFileSet(dir),
 		"filemd5":          digest(sumMD5, hex.EncodeToString),
 		"filesha1":         digest(sumSHA1, hex.EncodeToString),
 		"filesha256":       digest(sumSHA256, hex.EncodeToString),
@@ -103,42 +102,39 @@ func makeFileExists(dir string) function.Function {
 	})
 }
 
-// makeTemplateFile gives templatefile(path, vars): the file as a template in which the
-// members of vars are the names, and all functions but templatefile itself can be called.
-func makeTemplateFile(dir string, functions map[string]function.Function) function.Function {
-	inside := maps.Clone(functions)
-	delete(inside, "templatefile")
-	render := func(args []cty.Value) (cty.Value, error) {
-		path := args[0].AsString()
-		src, err := readText(dir, path)
-		if err != nil {
-			return cty.NilVal, function.NewArgError(0, err)
-		}
-		if !args[1].CanIterateElements() || !args[1].Type().IsObjectType() && !args[1].Type().IsMapType() {
-			return cty.NilVal, function.NewArgErrorf(1, "must be a map or an object")
-		}
-		expr, diags := hclsyntax.ParseTemplate([]byte(src), path, hcl.InitialPos)
-		if diags.HasErrors() {
-			return cty.NilVal, function.NewArgError(0, diags)
-		}
-		val, diags := expr.Value(&hcl.EvalContext{Variables: args[1].AsValueMap(), Functions: inside})
-		if diags.HasErrors() {
-			return cty.NilVal, function.NewArgError(0, diags)
-		}
-		return val, nil
-	}
+// makeFileSet gives fileset(path, pattern): the regular files below a folder whose paths match,
+// relative to the folder. A pattern may have *, **, ?, [...] and {a,b}.
+func makeFileSet(dir string) function.Function {
 	return function.New(&function.Spec{
-		Params: []function.Parameter{
-			{Name: "path", Type: cty.String},
-			{Name: "vars", Type: cty.DynamicPseudoType},
-		},
-		Type: func(args []cty.Value) (cty.Type, error) {
-			if !args[0].IsKnown() || !args[1].IsKnown() {
-				return cty.DynamicPseudoType, nil
+		Params:       []function.Parameter{{Name: "path", Type: cty.String}, {Name: "pattern", Type: cty.String}},
+		Type:         function.StaticReturnType(cty.Set(cty.String)),
+		RefineResult: notNull,
+		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
+			path, err := expandHome(args[0].AsString())
+			if err != nil {
+				return cty.NilVal, function.NewArgError(0, err)
 			}
-			val, err := render(args)
-			return val.Type(), err
+			root := joinPath(dir, path)
+			matches, err := doublestar.FilepathGlob(filepath.Join(root, args[1].AsString()), doublestar.WithFilesOnly())
+			if err != nil {
+				return cty.NilVal, function.NewArgError(1, err)
+			}
+			files := []cty.Value{}
+			for _, match := range matches {
+				info, err := os.Stat(match)
+				if err != nil || !info.Mode().IsRegular() {
+					continue // a device, or a link to nothing
+				}
+				inside, err := filepath.Rel(root, match)
+				if err != nil {
+					return cty.NilVal, err
+				}
+				files = append(files, cty.StringVal(filepath.ToSlash(inside)))
+			}
+			if len(files) == 0 {
+				return cty.SetValEmpty(cty.String), nil
+			}
+			return cty.SetVal(files), nil
 		},
-		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) { return render(args) },
 	})
 }
