@@ -32,9 +32,11 @@ lint: ## formatting, vet, staticcheck, and the architecture's rules
 	go tool staticcheck ./...
 	go test ./internal/arch
 
-bench: build build/playhost setup ## 1,000 hosts, against plain netlink and ip; the planner alone
-	go build -buildvcs=false -o build/ ./internal/bench ./internal/bench/floor
+bench: build build/playhost setup ## 1,000 hosts, against plain netlink and ip; containers, against crun and podman; the planner alone
+	scripts/setup.sh podman
+	go build -buildvcs=false -o build/ ./internal/bench ./internal/bench/floor ./internal/bench/containers
 	PATH="$(CURDIR)/build:$$PATH" build/playhost -- build/bench
+	unshare --mount --propagation private build/containers
 	go test ./apply -run '^$$' -bench 'Plan|Apply' -benchtime 2x
 
 docs: ## docs/resources.md from the resource types' declarations

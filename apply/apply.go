@@ -35,7 +35,8 @@ const (
 	Started EventKind = iota
 	Finished
 	Failed
-	Skipped // not tried, because of another step's failure
+	Skipped   // not tried, because of another step's failure
+	Proceeded // it is under way still, and has something to tell
 )
 
 // Event is something that happened to a step.
@@ -45,6 +46,7 @@ type Event struct {
 	Action  string // "create", "update", "delete", "read"
 	Elapsed time.Duration
 	Cause   addr.Instance // of Skipped: the step that failed
+	Text    string        // of Proceeded: what it tells, in one line
 }
 
 // Result is what came of a run.
@@ -152,13 +154,18 @@ func interruption(cause error, unbegun int) string {
 	return fmt.Sprintf("%s Not begun: %d.", s, unbegun)
 }
 
-// baseState is the state that the journal builds on. After a reboot nothing of what was
-// recorded is left, so the base is empty.
+// baseState is the state that the journal builds on. After a reboot only what is on disk is
+// left of what was recorded.
 func baseState(p *plan.Plan) *state.State {
 	base := *p.Input.State
 	if base.BootID != p.Input.Env.BootID {
 		base.BootID = p.Input.Env.BootID
 		base.Resources = map[addr.Instance]*state.Resource{}
+		for a, r := range p.Input.State.Resources {
+			if p.Input.Registry.Type(a.Type).Lasts() {
+				base.Resources[a] = r
+			}
+		}
 	}
 	return &base
 }

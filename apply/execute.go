@@ -80,7 +80,9 @@ func (r *run) operations(key groupKey, nodes []int) []*operation {
 		c := step.Change
 		op := &operation{node: i, change: c, begun: time.Now(), Operation: &providers.Operation{
 			Action: operationActions[key.act], Type: key.typ, Address: c.Address, Follows: step.Follows(),
+			Run: r.ctx,
 		}}
+		op.Progress = func(text string) { r.proceed(op, text) }
 		r.observe(Event{Kind: Started, Address: c.Address, Action: op.Action.String()})
 		if op.Action != providers.Create {
 			op.Prior = c.Prior
@@ -97,6 +99,15 @@ func (r *run) operations(key groupKey, nodes []int) []*operation {
 		ops = append(ops, op)
 	}
 	return ops
+}
+
+// proceed passes on what an operation that is under way tells.
+func (r *run) proceed(op *operation, text string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.observe(Event{
+		Kind: Proceeded, Address: op.Address, Action: op.Action.String(), Elapsed: time.Since(op.begun), Text: text,
+	})
 }
 
 // dropFailed settles what failed in preparation: nothing was asked of the kernel.

@@ -29,6 +29,8 @@ type run struct {
 	journal *state.Journal
 	options Options
 
+	ctx context.Context // ends when no more steps shall begin
+
 	mu       sync.Mutex
 	wake     *sync.Cond
 	waitsFor []int                 // by node: steps that must finish before
@@ -72,6 +74,7 @@ func newRun(p *plan.Plan, g *dag.Graph[plan.Step], base *state.State, j *state.J
 
 // work runs all steps and returns when nothing is under way any more.
 func (r *run) work(ctx context.Context) {
+	r.ctx = ctx
 	r.mu.Lock()
 	for i := range r.graph.Len() {
 		r.waitsFor[i] = r.graph.Indegree(i)

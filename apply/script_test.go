@@ -97,7 +97,7 @@ func (s *script) followEdit(words []string) bool {
 	switch words[0] {
 	case "reboot":
 		s.boot += "'"
-		s.world = providertest.New()
+		s.world = s.world.Reboot()
 	case "box":
 		if w.Boxes[words[1]] == nil {
 			w.Boxes[words[1]] = &providertest.Box{}

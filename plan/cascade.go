@@ -55,7 +55,7 @@ func (p *Plan) going() map[providers.Place]*Change {
 			for _, place := range p.was(c).Holds {
 				going[place] = c
 			}
-		case c.Action == Create && rec != nil && p.Input.State.BootID == p.Input.Env.BootID:
+		case c.Action == Create && rec != nil && p.holds(c.Address):
 			for _, place := range p.Input.Registry.Type(c.Address.Type).Places(rec.Object.Attributes).Holds {
 				going[place] = c
 			}

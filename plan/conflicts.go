@@ -84,8 +84,18 @@ func (p *Plan) moves(c *Change) bool {
 	})
 }
 
-// checkCreations asks the kernel what would stand in the way of what the plan creates or
-// renames, so that it fails before anything is changed.
+// isNew reports whether the plan creates the object, or gives it a place that it does not have.
+func (p *Plan) isNew(c *Change) bool {
+	return c.Action == Create || c.Action == Replace || p.moves(c)
+}
+
+// changesInPlace reports whether the type wants to be asked about an update.
+func (p *Plan) changesInPlace(c *Change) bool {
+	return c.Action == Update && p.Input.Registry.Type(c.Address.Type).ChecksUpdates()
+}
+
+// checkCreations asks the kernel what would stand in the way of what the plan creates, renames
+// or changes in place, so that it fails before anything is changed.
 func (p *Plan) checkCreations(ctx context.Context) hcl.Diagnostics {
 	vacated := map[providers.Place]bool{}
 	promised := map[providers.Place]bool{}
@@ -104,7 +114,7 @@ func (p *Plan) checkCreations(ctx context.Context) hcl.Diagnostics {
 	}
 	bySession := map[providers.Session][]*Change{}
 	for _, c := range p.Changes {
-		if c.Address.Mode == addr.Managed && (c.Action == Create || c.Action == Replace || p.moves(c)) {
+		if c.Address.Mode == addr.Managed && (p.isNew(c) || p.changesInPlace(c)) {
 			s := p.Input.Sessions.OfType(c.Address.Type)
 			bySession[s] = append(bySession[s], c)
 		}
@@ -113,7 +123,7 @@ func (p *Plan) checkCreations(ctx context.Context) hcl.Diagnostics {
 	for session, changes := range bySession {
 		proposals := make([]providers.Proposal, len(changes))
 		for i, c := range changes {
-			proposals[i] = providers.Proposal{Address: c.Address, Planned: c.After, Vacated: vacated, Promised: promised}
+			proposals[i] = providers.Proposal{Address: c.Address, Planned: c.After, InPlace: !p.isNew(c), Vacated: vacated, Promised: promised}
 		}
 		for i, err := range session.Snapshot().Check(ctx, proposals) {
 			diags = append(diags, p.place(changes[i], err)...)

@@ -44,7 +44,7 @@ func placeProblems(body hcl.Body, s *schema.Schema, header *hcl.Range, problems 
 		if rng := argumentRange(body, s, pr.Attribute); rng != nil {
 			at = rng
 		}
-		diags = append(diags, diag.Error(at, pr.Summary, pr.Detail))
+		diags = append(diags, &hcl.Diagnostic{Severity: pr.Severity(), Summary: pr.Summary, Detail: pr.Detail, Subject: at})
 	}
 	return diags
 }

@@ -28,9 +28,9 @@ func (p *Plan) refresh(ctx context.Context) hcl.Diagnostics {
 	for i, r := range p.records {
 		rec := &Recorded{Object: objects[i], Record: r}
 		p.recorded[r.Address] = rec
-		// After a reboot nothing that was recorded is there, and numbers that the kernel
-		// gave may mean something else now.
-		if p.Input.State.BootID == p.Input.Env.BootID {
+		// After a reboot nothing that was recorded is there but files, and numbers that the
+		// kernel gave may mean something else now.
+		if p.holds(r.Address) {
 			s := p.Input.Sessions.OfType(r.Address.Type)
 			bySession[s] = append(bySession[s], rec)
 		}
@@ -40,6 +40,15 @@ func (p *Plan) refresh(ctx context.Context) hcl.Diagnostics {
 		p.noteDrift()
 	}
 	return diags
+}
+
+// holds reports whether what is recorded of a resource means something in this boot.
+func (p *Plan) holds(a addr.Instance) bool {
+	if p.Input.State.BootID == p.Input.Env.BootID {
+		return true
+	}
+	t := p.Input.Registry.Type(a.Type)
+	return t != nil && t.Lasts()
 }
 
 // decodeRecords gives the recorded objects in order, decoded on all processors.
@@ -148,7 +157,7 @@ func (p *Plan) noteDrift() {
 		if rec.Actual == rec.Object {
 			continue // as it was, to the last letter
 		}
-		if rec.Object.Unfinished || p.Input.State.BootID != p.Input.Env.BootID {
+		if rec.Object.Unfinished || !p.holds(r.Address) {
 			continue // not drift: a crash, or a reboot
 		}
 		s := p.Input.Registry.Type(r.Address.Type).Schema()

@@ -195,7 +195,7 @@ func (b *blockRenderer) width(s *schema.Schema, before, after cty.Value, prefix 
 
 func (b *blockRenderer) attribute(a *schema.Attribute, x, y cty.Value, path string, indent, width int) {
 	suffix := ""
-	if b.change.Action == Replace && a.Replace && !a.Equal(x, y) && !isNull(b.change.Before) {
+	if b.change.Action == Replace && a.Replaces(x) && !a.Equal(x, y) && !isNull(b.change.Before) {
 		suffix = b.Red(" # forces replacement")
 	}
 	lead := strings.Repeat(" ", indent) + b.symbol(elementAction(x, y)) + " " + fmt.Sprintf("%-*s", width, a.Name) + " = "

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"reflect"
 
@@ -17,7 +18,7 @@ import (
 // Resource is what the file of a resource type gives: T is its struct of attributes with
 // tags, I its identity (both plain data), S the provider's snapshot and K its session with
 // the kernel. A type may also have any of the methods of Deriver, Validator, Conflicter,
-// Placer, Batcher, Checker and Preparer.
+// Placer, Batcher, Checker, UpdateChecker, Laster and Preparer.
 type Resource[T, I, S, K any] interface {
 	// Read gives what the snapshot holds of the recorded object, or nil when it is gone.
 	// It is a pure function. An unfinished object has the identity that Prepare gave.
@@ -46,6 +47,12 @@ type (
 	Checker[T, S any] interface {
 		Check(snap S, p *Proposed[T]) error
 	}
+	// UpdateChecker does the same for what changes in place and keeps its places.
+	UpdateChecker[T, S any] interface {
+		CheckUpdate(snap S, p *Proposed[T]) error
+	}
+	// Laster is a type whose objects a reboot leaves: files on disk.
+	Laster interface{ Lasts() }
 	// Preparer reads what must be on record before the kernel is changed, and returns the
 	// identity-to-be. Without it the intent is the prior identity, or the zero I.
 	Preparer[T, I, K any] interface {
@@ -80,14 +87,42 @@ type Op[T, I any] struct {
 	Follows bool            // see Operation
 	Intent  I               // what Prepare returned
 
-	settle  func(attrs *T, identity *I, err error)
-	warn    func(*diag.Problem)
-	settled bool
+	settle   func(attrs *T, identity *I, err error)
+	warn     func(*diag.Problem)
+	progress func(string)
+	run      context.Context
+	settled  bool
 }
 
 // Warn adds something that the user should know although the operation succeeds. It comes
 // before the operation is settled.
 func (o *Op[T, I]) Warn(p *diag.Problem) { o.warn(p) }
+
+// Progress tells the user what the operation is waiting for, or how far it has come: one line
+// without a full stop.
+func (o *Op[T, I]) Progress(text string) {
+	if o.progress != nil {
+		o.progress(text)
+	}
+}
+
+// ErrInterrupted is why a wait ended: the user interrupted the run.
+var ErrInterrupted = errors.New("interrupted")
+
+// Waiting gives a context for what only waits, and changes nothing. It ends with ctx, and with
+// ErrInterrupted when the user interrupts the run, which operations that change something
+// must not.
+func (o *Op[T, I]) Waiting(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	if o.run == nil {
+		return ctx, func() { cancel(nil) }
+	}
+	stop := context.AfterFunc(o.run, func() { cancel(ErrInterrupted) })
+	return ctx, func() {
+		stop()
+		cancel(nil)
+	}
+}
 
 // Done settles the operation: the object is there, with these attributes and identity.
 func (o *Op[T, I]) Done(attrs T, identity I) { o.finish(&attrs, &identity, nil) }
@@ -241,17 +276,32 @@ func (d *definition[T, I, S, K]) asRecorded(o *Object, got *Recorded[T, I]) bool
 	return reflect.DeepEqual(attrs, got.Attrs)
 }
 
+func (d *definition[T, I, S, K]) Lasts() bool {
+	_, ok := d.r.(Laster)
+	return ok
+}
+
+func (d *definition[T, I, S, K]) ChecksUpdates() bool {
+	_, ok := d.r.(UpdateChecker[T, S])
+	return ok
+}
+
 func (d *definition[T, I, S, K]) check(snap S, p Proposal) error {
-	r, ok := d.r.(Checker[T, S])
-	if !ok {
-		return nil
-	}
 	attrs, unknown := d.decode(p.Planned)
-	return r.Check(snap, &Proposed[T]{Address: p.Address, Attrs: attrs, Unknown: unknown, Vacated: p.Vacated, Promised: p.Promised})
+	proposed := &Proposed[T]{Address: p.Address, Attrs: attrs, Unknown: unknown, Vacated: p.Vacated, Promised: p.Promised}
+	if r, ok := d.r.(UpdateChecker[T, S]); ok && p.InPlace {
+		return r.CheckUpdate(snap, proposed)
+	}
+	if r, ok := d.r.(Checker[T, S]); ok && !p.InPlace {
+		return r.Check(snap, proposed)
+	}
+	return nil
 }
 
 func (d *definition[T, I, S, K]) op(o *Operation) (*Op[T, I], error) {
-	out := &Op[T, I]{Action: o.Action, Address: o.Address, Follows: o.Follows}
+	out := &Op[T, I]{
+		Action: o.Action, Address: o.Address, Follows: o.Follows, progress: o.Progress, run: o.Run,
+	}
 	if o.Action != Delete {
 		out.Planned, out.Unknown = d.decode(o.Planned)
 	}

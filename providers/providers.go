@@ -43,6 +43,10 @@ type Type interface {
 	Conflicts(v cty.Value, others Others) error
 	// Places tells what the object occupies and needs; parts not known yet are left out.
 	Places(v cty.Value) Places
+	// Lasts reports whether a reboot leaves objects of the type.
+	Lasts() bool
+	// ChecksUpdates reports whether the type has to be asked about what changes in place.
+	ChecksUpdates() bool
 	// Batch names what operations should be given to the provider together, beyond their
 	// type and action: mostly a network namespace.
 	Batch(v cty.Value) string
@@ -97,10 +101,11 @@ type Reading struct {
 	Err    error   // it could not be read
 }
 
-// Proposal is an object that a plan would create, or give a new place.
+// Proposal is an object that a plan would create, give a new place, or change where it is.
 type Proposal struct {
 	Address addr.Instance
 	Planned cty.Value // may hold unknown values
+	InPlace bool      // it is there and keeps its places
 	// Vacated lists the places that the same plan frees before, Promised those that it
 	// has filled in the end.
 	Vacated, Promised map[Place]bool
@@ -133,6 +138,11 @@ type Operation struct {
 	Intent json.RawMessage // set by Prepare: the identity-to-be
 	Result *Object         // set by Apply: what is there now; nil when nothing is
 	Err    error           // set by Prepare or Apply
+	// Progress takes one line for the user while the operation goes on; nil where nobody
+	// reads them.
+	Progress func(text string)
+	// Run ends when the user interrupts the run: what only waits should then stop. nil is never.
+	Run context.Context
 	// Warnings are set by Apply: what the user should know although it succeeded.
 	Warnings []*diag.Problem
 }

@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
+
+	"github.com/spf13/cobra"
 
 	"github.com/diyform/diyform/internal/addr"
 	"github.com/diyform/diyform/internal/diag"
@@ -24,7 +27,17 @@ type recordedContainer struct {
 }
 
 // container finds the container of an address, which may have ended.
-func (v *view) container(ctx context.Context, text string) (*recordedContainer, error) {
+func (v *view) container(ctx context.Context, address string) (*recordedContainer, error) {
+	s, err := v.openContainers()
+	if err != nil {
+		return nil, err
+	}
+	defer s.close()
+	return s.container(ctx, address)
+}
+
+// openContainers opens the state for a command that is about containers.
+func (v *view) openContainers() (*session, error) {
 	s := &session{view: v, registry: registry.New(), store: state.Open(".")}
 	if err := s.load(); err != nil {
 		return nil, v.stateError(err)
@@ -32,8 +45,12 @@ func (v *view) container(ctx context.Context, text string) (*recordedContainer, 
 	if err := s.connect(); err != nil {
 		return nil, v.failWith(err, "The providers cannot be opened")
 	}
-	defer s.close()
-	r, err := s.find(text)
+	return s, nil
+}
+
+func (s *session) container(ctx context.Context, address string) (*recordedContainer, error) {
+	v := s.view
+	r, err := s.find(address)
 	if err != nil {
 		return nil, v.failWith(err, "")
 	}
@@ -52,6 +69,56 @@ func (v *view) container(ctx context.Context, text string) (*recordedContainer, 
 	}
 	return c, nil
 }
+
+// containersOf finds the containers of several addresses, or with all those of the stack.
+func (s *session) containersOf(ctx context.Context, addresses []string, all bool) ([]*recordedContainer, error) {
+	if all {
+		addresses = s.containerAddresses()
+	}
+	var list []*recordedContainer
+	seen := map[addr.Instance]bool{}
+	for _, a := range addresses {
+		c, err := s.container(ctx, a)
+		if err != nil {
+			return nil, err
+		}
+		if !seen[c.address()] {
+			seen[c.address()] = true
+			list = append(list, c)
+		}
+	}
+	return list, nil
+}
+
+func (s *session) containerAddresses() []string {
+	var list []string
+	for _, r := range s.state.Sorted() {
+		if r.Address.Type == "container" && r.Address.Mode == addr.Managed {
+			list = append(list, r.Address.String())
+		}
+	}
+	return list
+}
+
+// completeContainers completes the addresses of containers, as many as most, or any number of
+// them where that is 0.
+func completeContainers(most int) cobra.CompletionFunc {
+	return func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+		s := &session{registry: registry.New(), store: state.Open(".")}
+		if most > 0 && len(args) >= most || s.load() != nil {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		var left []string
+		for _, a := range s.containerAddresses() {
+			if !slices.Contains(args, a) {
+				left = append(left, a)
+			}
+		}
+		return left, cobra.ShellCompDirectiveNoFileComp
+	}
+}
+
+func (c *recordedContainer) client() *supervisor.Client { return supervisor.Connect(c.runtimeDir) }
 
 func (c *recordedContainer) address() addr.Instance { return c.recorded.Record.Address }
 
@@ -77,7 +144,7 @@ const endKnown = 2 * time.Second
 func (c *recordedContainer) ending(ctx context.Context) string {
 	ctx, cancel := context.WithTimeout(ctx, endKnown)
 	defer cancel()
-	status, err := supervisor.Connect(c.runtimeDir).Wait(ctx, c.status.Spec.ID)
+	status, err := c.client().Wait(ctx, c.status.Spec.ID)
 	if err != nil {
 		return "It has ended, and how is not known: " + diag.Sentence(err.Error())
 	}

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/diyform/diyform/internal/diag"
+	"github.com/diyform/diyform/internal/linux/cgroup"
 	"github.com/diyform/diyform/internal/linux/pidfd"
 	"github.com/diyform/diyform/providers/container/enter"
 )
@@ -19,6 +20,7 @@ import (
 type execFlags struct {
 	interactive bool
 	terminal    bool
+	user        string
 	env         []string
 	workingDir  string
 }
@@ -31,7 +33,8 @@ func newExec(v *view) *cobra.Command {
 		Long: "Runs a command in a running container, in all its namespaces, and exits with the command's exit code:\n" +
 			"127 where the container has no such command, 126 where it cannot be executed.\n" +
 			"On a terminal the command gets a terminal; -t=false prevents that.",
-		Args: cobra.MinimumNArgs(2),
+		Args:              cobra.MinimumNArgs(2),
+		ValidArgsFunction: completeContainers(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if !cmd.Flags().Changed("tty") {
 				flags.terminal = v.interactive()
@@ -46,6 +49,7 @@ func newExec(v *view) *cobra.Command {
 	cmd.Flags().SetInterspersed(false) // what follows the address is the command's
 	cmd.Flags().BoolVarP(&flags.interactive, "interactive", "i", true, "give the command our standard input")
 	cmd.Flags().BoolVarP(&flags.terminal, "tty", "t", false, "give the command a terminal (default: if we have one)")
+	cmd.Flags().StringVarP(&flags.user, "user", "u", "", "run it as `USER[:GROUP]` of the container, by name or number")
 	cmd.Flags().StringArrayVarP(&flags.env, "env", "e", nil, "set an environment variable: NAME=VALUE")
 	cmd.Flags().StringVarP(&flags.workingDir, "workdir", "w", "", "folder to start in")
 	return cmd
@@ -72,9 +76,14 @@ func (v *view) exec(ctx context.Context, address string, command []string, f exe
 	signals := make(chan os.Signal, 16)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGWINCH)
 	defer signal.Stop(signals)
-	code, err := enter.Run(context.WithoutCancel(ctx), c.status, enter.Options{
-		Command: command, Env: f.env, WorkingDir: f.workingDir, Terminal: f.terminal,
-		Stdin: stdin, Stdout: v.out, Stderr: v.err, Signals: signals,
+	target, err := c.status.Find()
+	if err != nil {
+		return c.execFailed(ctx, err)
+	}
+	defer target.Close()
+	code, err := enter.Run(context.WithoutCancel(ctx), target, c.status.Spec, enter.Options{
+		Command: command, User: f.user, Env: f.env, WorkingDir: f.workingDir, Terminal: f.terminal,
+		Stdin: stdin, Stdout: v.out, Stderr: v.err, Signals: signals, Place: c.place(),
 	})
 	if err != nil {
 		return c.execFailed(ctx, err)
@@ -85,6 +94,20 @@ func (v *view) exec(ctx context.Context, address string, command []string, f exe
 	return nil
 }
 
+// place gives what puts a process under the container's limits; nil, where it has none.
+func (c *recordedContainer) place() func(pid int) error {
+	if c.status.Cgroup == "" {
+		return nil
+	}
+	return func(pid int) error {
+		group, err := cgroup.Open(c.status.Cgroup)
+		if err != nil {
+			return err
+		}
+		return group.Place(pid)
+	}
+}
+
 // Exit codes of a command that could not be run, as shells have them: POSIX, 2.8.2.
 const (
 	exitNotExecutable = 126
@@ -93,10 +116,7 @@ const (
 
 func (c *recordedContainer) execFailed(ctx context.Context, err error) error {
 	if errors.Is(err, pidfd.ErrGone) {
-		return c.failWith(&diag.Problem{
-			Summary: "The container does not run", Err: err,
-			Detail: fmt.Sprintf("%s `diyform logs %s` shows what it wrote, `diyform apply` starts it again.", c.ending(ctx), c.address()),
-		}, "")
+		return c.notRunning(ctx, err)
 	}
 	failure := c.failWith(err, "The command cannot be run")
 	switch {
@@ -106,4 +126,12 @@ func (c *recordedContainer) execFailed(ctx context.Context, err error) error {
 		return exitStatus(exitNotExecutable)
 	}
 	return failure
+}
+
+// notRunning tells that the container does not run, and why.
+func (c *recordedContainer) notRunning(ctx context.Context, err error) error {
+	return c.failWith(&diag.Problem{
+		Summary: "The container does not run", Err: err,
+		Detail: fmt.Sprintf("%s `diyform logs %s` shows what it wrote, `diyform apply` starts it again.", c.ending(ctx), c.address()),
+	}, "")
 }

@@ -5,14 +5,24 @@ import (
 	"os"
 
 	"github.com/diyform/diyform/internal/failpoint"
+	"github.com/diyform/diyform/providers/container"
 	"github.com/diyform/diyform/providers/container/supervisor"
+	"github.com/diyform/diyform/providers/container/transfer"
+	"github.com/diyform/diyform/providers/container/userns"
 )
 
 // helperProcess does the work of this process if it was started by another diyform, as the
-// supervisor of a stack, and arms the crash tests' failpoints if it was not.
+// supervisor of a stack, to copy files or to work on those of other ids, and arms the crash
+// tests' failpoints if it was not.
 func helperProcess() (code int, done bool) {
 	if supervisor.Invoked() {
 		return supervisor.Main(), true
+	}
+	if transfer.Invoked() {
+		return transfer.Main(), true
+	}
+	if userns.Invoked() {
+		return userns.Main(container.Workers()), true
 	}
 	if err := failpoint.Arm("DIYFORM_FAILPOINT"); err != nil {
 		fmt.Fprintln(os.Stderr, err)

@@ -65,7 +65,9 @@ func newRoot(v *view) *cobra.Command {
 	root.SetFlagErrorFunc(flagProblem)
 	root.AddCommand(
 		newPlan(v), newApply(v), newDestroy(v), newValidate(v), newFmt(v), newShow(v), newOutput(v),
-		newState(v), newExec(v), newLogs(v), newPs(v), newVersion(v),
+		newState(v), newAttach(v), newCp(v), newExec(v), newKill(v), newLogs(v), newPs(v), newRestart(v),
+		newStart(v), newStop(v), newWait(v), newTop(v), newSystemd(v),
+		newImage(v), newVersion(v),
 	)
 	return root
 }

@@ -112,6 +112,8 @@ func (p *progress) step(e apply.Event) {
 	switch e.Kind {
 	case apply.Started:
 		fmt.Fprintf(p.out, "%s %s\n", name, stepBegins[e.Action])
+	case apply.Proceeded:
+		fmt.Fprintf(p.out, "%s %s\n", name, p.palette.Faint(e.Text))
 	case apply.Finished:
 		fmt.Fprintf(p.out, "%s %s complete after %s\n", name, stepEnds[e.Action], elapsed(e.Elapsed))
 	case apply.Failed:

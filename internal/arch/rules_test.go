@@ -114,7 +114,7 @@ var (
 
 	// Waiting for the kernel is done by its events, with a deadline.
 	sleepers = exceptions{
-		"providers/container/supervisor/container.go": "the kernel tells nobody when a process changes its signal mask",
+		"providers/container/supervisor/stop.go": "the kernel tells nobody when a process changes its signal mask",
 	}
 
 	// Registration is by explicit lists, so that what a program contains can be read.

@@ -16,6 +16,15 @@ type Problem struct {
 	Detail    string // what, why, what to do
 	Attribute string // path of the attribute at fault, "peer.name"; "" for the whole resource
 	Err       error  // what the kernel or a library said, or nil; Detail already tells it
+	Warning   bool   // it is worth knowing, and stands in the way of nothing
+}
+
+// Severity is that of the diagnostic that the problem becomes.
+func (p *Problem) Severity() hcl.DiagnosticSeverity {
+	if p.Warning {
+		return hcl.DiagWarning
+	}
+	return hcl.DiagError
 }
 
 func (p *Problem) Error() string {
@@ -56,7 +65,7 @@ func FromError(err error, summary string, subject *hcl.Range) hcl.Diagnostics {
 	}
 	var p *Problem
 	if errors.As(err, &p) {
-		return hcl.Diagnostics{Error(subject, p.Summary, p.Detail)}
+		return hcl.Diagnostics{{Severity: p.Severity(), Summary: p.Summary, Detail: p.Detail, Subject: subject}}
 	}
 	return hcl.Diagnostics{Error(subject, summary, Sentence(err.Error()))}
 }

@@ -2,42 +2,67 @@ package container
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"os"
+	"slices"
 	"strings"
-	"sync"
-	"syscall"
 	"time"
 
 	"github.com/zclconf/go-cty/cty"
 
-	"github.com/diyform/diyform/internal/addr"
-	"github.com/diyform/diyform/internal/diag"
-	"github.com/diyform/diyform/internal/linux/pidfd"
-	"github.com/diyform/diyform/internal/linux/process"
 	"github.com/diyform/diyform/providers"
-	"github.com/diyform/diyform/providers/container/launch"
 	"github.com/diyform/diyform/providers/container/supervisor"
 	"github.com/diyform/diyform/providers/schema"
 )
 
 type containerAttrs struct {
 	RootImage   string            `diy:"root_image,required,replace" doc:"Root file system to start from: the id of a root_image."`
-	Command     []string          `diy:"command,required,replace" doc:"Program and its arguments. A name without a slash is looked up in the container's PATH."`
-	Env         map[string]string `diy:"env,replace" doc:"Environment variables. PATH and HOME have values of their own when left out."`
-	WorkingDir  string            `diy:"working_dir,replace" format:"path" doc:"Folder that the command starts in. Left out, it is the root."`
+	Command     []string          `diy:"command,replace" doc:"Program and its arguments, or the arguments of entrypoint. A name without a slash is looked up in the container's PATH. Left out, it is the image's, unless entrypoint is given."`
+	Entrypoint  []string          `diy:"entrypoint,replace" doc:"Program that is given the command as arguments. Left out, it is the image's."`
+	Env         map[string]string `diy:"env,replace" doc:"Environment variables, besides the image's. PATH and HOME have values of their own when left out."`
+	WorkingDir  string            `diy:"working_dir,replace" format:"path" doc:"Folder that the command starts in, made where it is missing. Left out, it is the image's, or the root."`
+	User        string            `diy:"user,replace" doc:"Whom the command runs as: a name or number, and after a colon a group's. Names are those of the image's /etc/passwd and /etc/group. Left out, it is the image's, or root."`
 	Hostname    string            `diy:"hostname,optional,computed,replace" doc:"Host name: letters, digits and hyphens, and dots between its parts. Left out, it is made from the resource's name."`
+	Domain      string            `diy:"domain,replace" doc:"Domain name of the container, as domainname gives it; other containers of the stack find this one by its host name with it too."`
 	Network     string            `diy:"network_namespace,optional,computed,replace" format:"namespace" doc:"Network namespace to be in, which the container cannot change. Left out, it gets one of its own, which its root may configure. Made by root, that one has this name, by which other resources refer to it; an ordinary user's has none, and to refer to it is an error."`
-	NetworkMode string            `diy:"network_mode,computed,replace" doc:"joined, where network_namespace was set, else own; with (lost) after it when the name was taken away from the network namespace that the container is in, which a plan repairs by replacing the container."`
+	NetworkMode string            `diy:"network_mode,computed,replace" doc:"joined, where network_namespace was set; host or container, where the block namespaces says so; else own; with (lost) after it when the name was taken away from the network namespace that the container is in, which a plan repairs by replacing the container."`
 	BootTime    string            `diy:"boot_time,replace" default:"zero" enum:"zero,host" doc:"Where the monotonic clock and the uptime count from: zero is the container's start, host the machine's."`
 	IDMap       string            `diy:"id_map,replace" default:"auto" enum:"auto,single,range" doc:"Which users exist in the container: single is root alone, who is the user that runs diyform; range is 65536 ids that nobody else has; auto is a range where one can be had (newuidmap and an entry in /etc/subuid, or root), else single."`
-	StopSignal  string            `diy:"stop_signal,replace" default:"SIGTERM" doc:"Signal that asks the command to end. A command without a handler for it is killed at once: the kernel drops such a signal to the first process of a container (pid_namespaces(7)), so there would be nothing to wait for. That goes for sleep, and for a shell without a trap."`
-	StopTimeout int               `diy:"stop_timeout" default:"10" min:"0" max:"86400" unit:"seconds" doc:"How long the command may take to end after the signal, before it is killed. A command that ignores the signal, or has no handler for it, is not waited for."`
-	PID         int               `diy:"pid,computed,volatile" doc:"Process id of the container's first process, on the host."`
-	Status      string            `diy:"status,computed,replace" doc:"running, or else what a plan replaces: exited when the command has ended; creating, created or starting when an apply was interrupted before it ran; lost when it could not be run, or an interruption left that unknown. diyform ps has gone for a container that does not exist any more."`
-	StartedAt   string            `diy:"started_at,computed,volatile" doc:"When the command was started, as RFC 3339 has it."`
-	Log         string            `diy:"log,computed,volatile" doc:"File that has the command's output."`
+	ReadOnly    bool              `diy:"read_only,replace" default:"false" doc:"Whether nothing can be written but what mounts and volumes bring, and /dev/shm."`
+	Init        *bool             `diy:"init,replace" doc:"Whether a small first process of diyform's reaps orphans and passes signals on to the command. Left out, shells and scripts have one, and other programs not."`
+	Stdin       bool              `diy:"stdin,replace" default:"false" doc:"Whether standard input stays open, for diyform attach; else it is /dev/null."`
+	Privileged  bool              `diy:"privileged,replace" default:"false" doc:"Give the container's root all capabilities over its own namespaces, no system call filter, and nothing hidden or read-only in /proc and /sys. Without a user namespace of its own that is root on this machine. The plan says it aloud."`
+	Seccomp     string            `diy:"seccomp,replace" default:"default" doc:"System calls that are allowed: default, unconfined for all, or the path of a profile in the JSON format of container engines, relative to the working folder."`
+	Profile     string            `diy:"seccomp_digest,computed,replace" doc:"SHA-256 of the profile's text, where seccomp is a path: a changed profile replaces the container."`
+	OOMScoreAdj *int              `diy:"oom_score_adj,replace" min:"-1000" max:"1000" doc:"How gladly the kernel ends the container when the machine runs out of memory; less than that of diyform itself takes root."`
+	Sysctls     map[string]string `diy:"sysctls,replace" doc:"Kernel settings of the container's own namespaces, by key, as net.ipv4.ip_forward."`
+	StopSignal  string            `diy:"stop_signal,replace" doc:"Signal that asks the command to end. A command without a handler for it is killed at once: the kernel drops such a signal to the first process of a container (pid_namespaces(7)), so there would be nothing to wait for. That goes for sleep, and for a shell without a trap. Left out, it is the image's, or SIGTERM."`
+	StopTimeout string            `diy:"stop_timeout" default:"10s" format:"duration" doc:"How long the command may take to end after the signal, before it is killed. A command that ignores the signal, or has no handler for it, is not waited for."`
+	MustRun     bool              `diy:"must_run" default:"true" doc:"Whether a plan starts again what has ended. With false the command is a job: to have ended with exit code 0, or to be stopped, is as good as to run."`
+	Wait        bool              `diy:"wait" default:"false" doc:"Whether apply waits, and what depends on the container with it: until it is healthy; without a health_check, until it runs; and a job, which has must_run = false and no health_check, until it has ended with exit code 0."`
+	WaitTimeout string            `diy:"wait_timeout" default:"5m" format:"duration" doc:"How long apply waits at most, before it fails."`
+	Interfaces  []string          `diy:"wait_for_interfaces,unordered" format:"interface" doc:"Interfaces of the container's network namespace that must be up before the command is run. Until then the container's status is waiting."`
+	Hosts       map[string]string `diy:"hosts" doc:"Entries of /etc/hosts: names, and the IP address of each. The stack's other containers are found by their names without any."`
+
+	ID        string `diy:"id,computed" doc:"What a namespaces block of another container refers to."`
+	PID       int    `diy:"pid,computed" doc:"Process id of the container's first process, on the host."`
+	Status    string `diy:"status,computed" dead:"creating,starting,lost" doc:"running; waiting, for interfaces; restarting, for the pause before the command is started again; stopped, by diyform stop; exited, when the command has ended by itself. A plan starts again what is stopped or exited, if it must run, and replaces what it finds as creating, starting or lost: an interruption left it so, or it could not be run."`
+	StartedAt string `diy:"started_at,computed" doc:"When the command was started, as RFC 3339 has it."`
+	ExitCode  *int   `diy:"exit_code,computed" doc:"Exit code of a command that has ended, 128 and the signal's number where a signal ended it."`
+	Health    string `diy:"health,computed" doc:"starting, healthy or unhealthy, where there is a health_check."`
+	Restarts  *int   `diy:"restarts,computed" doc:"How often the restart policy has started the command again."`
+	Log       string `diy:"log_file,computed" doc:"File that has the command's output."`
+
+	Mounts       []mountBlock       `diy:"mount,block,replace" doc:"A folder or file of the host's, or a new tmpfs, in the container."`
+	Volumes      []volumeBlock      `diy:"volume,block,replace" doc:"A volume in the container: its files outlive the container."`
+	Devices      []deviceBlock      `diy:"device,block,replace" doc:"A device of the host's in the container's /dev."`
+	Limits       *limitsBlock       `diy:"limits,block" doc:"What the container's processes may use together. It takes control groups that diyform may write to."`
+	RLimits      []rlimitBlock      `diy:"rlimit,block,replace" doc:"What a process may use: getrlimit(2)."`
+	Capabilities *capabilitiesBlock `diy:"capabilities,block,replace" doc:"What the container's root may do besides the default, and what not: capabilities(7)."`
+	Namespaces   *namespacesBlock   `diy:"namespaces,block,replace" doc:"Namespaces that are not the container's own. Its mount namespace always is."`
+	Restart      *restartBlock      `diy:"restart,block" doc:"When the command is started again after it has ended, without a plan. Left out, it is not."`
+	HealthCheck  *healthCheckBlock  `diy:"health_check,block" doc:"How to find out whether the container does its work: one of command, tcp and http."`
+	DNS          *dnsBlock          `diy:"dns,block" doc:"What /etc/resolv.conf has. Left out, it is the host's."`
+	LogBlock     *logBlock          `diy:"log,block" doc:"How much of the output is kept."`
 }
 
 // containerIdentity is by what a container is known again. The supervisor's record has the
@@ -58,108 +83,132 @@ type container struct{}
 func defineContainer() providers.Def[*snapshot, *session] {
 	return providers.Define("container",
 		"A process in namespaces of its own: user, mount, pid, network, ipc, uts, cgroup and time. It outlives diyform, "+
-			"its output goes to a log file, and it may do no more than it needs.",
+			"its output goes to a log file, and it may do no more than it needs. "+
+			"What it is replaces it when it changes; how it is kept (limits, restart, health_check, hosts, dns, log, stop_timeout) changes while it runs.",
 		container{})
 }
 
-// The network modes and the status of a container that is as it should be.
+// The network modes of a container that is as it should be.
 const (
-	joined  = "joined"
-	own     = "own"
-	running = string(supervisor.Running)
+	joined     = "joined"
+	own        = "own"
+	hosts      = "host"
+	containers = "container"
 
 	lost = " (lost)" // after joined or own
 )
 
 func (container) Derive(d *providers.Derivation) {
+	d.Set("id", cty.StringVal(ID(d.Address)))
+	d.Set("seccomp_digest", profileDigest(d.Env, d.Get("seccomp")))
 	if d.Config.GetAttr("hostname").IsNull() {
 		d.Set("hostname", cty.StringVal(ownHostname(d.Address)))
+		if sharesOf(d.Planned).has("uts") {
+			d.Set("hostname", cty.NullVal(cty.String))
+		}
 	}
-	d.Set("status", cty.StringVal(running))
-	switch network := d.Config.GetAttr("network_namespace"); {
-	case !network.IsKnown():
-		d.Set("network_mode", cty.StringVal(joined))
-	case !network.IsNull():
-		d.Set("network_mode", cty.StringVal(joined))
-	default:
-		d.Set("network_mode", cty.StringVal(own))
-		d.Set("network_namespace", ownName(d))
+	deriveNetwork(d)
+	deriveStatus(d)
+}
+
+func deriveNetwork(d *providers.Derivation) {
+	mode, name := own, cty.NullVal(cty.String)
+	network, shares := d.Config.GetAttr("network_namespace"), sharesOf(d.Planned)
+	switch {
+	case !network.IsKnown() || !network.IsNull():
+		mode, name = joined, d.Get("network_namespace")
+	case slices.Contains(shares.Keep, "network"):
+		mode = hosts
+	case slices.Contains(shares.Join, "network"):
+		mode = containers
+	case os.Geteuid() == 0: // only who may mount can give a namespace a name
+		name = cty.StringVal(providers.ObjectName(d.Address))
+	}
+	d.Set("network_mode", cty.StringVal(mode))
+	d.Set("network_namespace", name)
+}
+
+// observed are the attributes that change with the status.
+var observed = map[string]cty.Type{
+	"pid": cty.Number, "started_at": cty.String, "exit_code": cty.Number, "health": cty.String, "restarts": cty.Number,
+}
+
+// deriveStatus plans a start for what has ended and must run. What is as it should be keeps
+// what is known of it: a change of how it is kept does not touch its process.
+func deriveStatus(d *providers.Derivation) {
+	unwatched := d.Get("health_check").IsNull()
+	if unwatched {
+		d.Set("health", cty.NullVal(cty.String))
+	}
+	status := d.Get("status")
+	if !status.IsKnown() {
+		return // there is none yet
+	}
+	settled := isSettled(d, status)
+	for name, t := range observed {
+		switch {
+		case unwatched && name == "health":
+		case !settled:
+			d.Set(name, cty.UnknownVal(t))
+		case !d.Get(name).IsKnown():
+			d.Set(name, cty.NullVal(t)) // as it was read
+		}
+	}
+	if !settled {
+		d.Set("status", cty.StringVal(string(supervisor.Running)))
 	}
 }
 
-// ownName is the name of the container's own network namespace. Only who may mount can name
-// one.
-func ownName(d *providers.Derivation) cty.Value {
-	if os.Geteuid() != 0 {
-		return cty.NullVal(cty.String)
+// isSettled reports whether a container of that status is as it should be.
+func isSettled(d *providers.Derivation, status cty.Value) bool {
+	if status.IsNull() {
+		return false
 	}
-	return cty.StringVal(providers.ObjectName(d.Address))
+	mustRun := d.Get("must_run")
+	job := mustRun.IsKnown() && mustRun.False()
+	switch supervisor.Phase(status.AsString()) {
+	case supervisor.Running, supervisor.Waiting, supervisor.Restarting:
+		return true
+	case supervisor.Stopped:
+		return job
+	case supervisor.Exited:
+		code := d.Get("exit_code")
+		return job && code.IsKnown() && !code.IsNull() && code.AsBigFloat().Sign() == 0
+	}
+	return false
 }
 
-func (container) Validate(v *containerAttrs, unknown schema.Unknown) error {
-	if !unknown.Has("command") && (len(v.Command) == 0 || v.Command[0] == "") {
-		return &diag.Problem{Summary: "There is no command", Attribute: "command",
-			Detail: "The command must have at least the program to run."}
-	}
-	if v.Hostname != "" {
-		if err := validateHostname(v.Hostname); err != nil {
-			return err
-		}
-	}
-	if !unknown.Has("root_image") && v.RootImage != "" {
-		if _, err := imageSpec(v.RootImage); err != nil {
-			return err
-		}
-	}
-	if _, err := signalNumber(v.StopSignal); err != nil && !unknown.Has("stop_signal") {
-		return err
-	}
-	for name := range v.Env {
-		if name == "" || strings.ContainsAny(name, "=\x00") {
-			return &diag.Problem{Summary: "Invalid environment variable", Attribute: "env",
-				Detail: fmt.Sprintf("%q cannot be the name of an environment variable.", name)}
-		}
-	}
-	return nil
-}
+// The kinds of places that are the container provider's own.
+func containerPlace(id string) providers.Place { return providers.Place{Kind: "container", Name: id} }
 
-func signalNumber(name string) (int, error) {
-	if n := process.Signal(name); n != 0 {
-		return n, nil
-	}
-	return 0, &diag.Problem{Summary: "Unknown signal", Attribute: "stop_signal",
-		Detail: fmt.Sprintf("%q is no signal. Write its name, as in SIGTERM or SIGINT.", name)}
-}
+func volumePlace(id string) providers.Place { return providers.Place{Kind: "volume", Name: id} }
 
 func (container) Places(v *containerAttrs, unknown schema.Unknown) providers.Places {
+	places := providers.Places{Holds: []providers.Place{containerPlace(v.ID)}}
+	for _, volume := range v.Volumes {
+		if volume.Volume != "" {
+			places.Uses = append(places.Uses, volumePlace(volume.Volume))
+		}
+	}
+	if v.Namespaces != nil && v.Namespaces.Container != "" {
+		places.Uses = append(places.Uses, containerPlace(v.Namespaces.Container))
+	}
 	if v.Network == "" || unknown.Has("network_namespace") {
-		return providers.Places{}
+		return places
 	}
-	network := []providers.Place{providers.NetworkNamespace(v.Network)}
-	if strings.HasPrefix(v.NetworkMode, joined) {
-		return providers.Places{Uses: network}
+	network := providers.NetworkNamespace(v.Network)
+	if !strings.HasPrefix(v.NetworkMode, joined) {
+		places.Holds = append(places.Holds, network)
+		return places
 	}
-	return providers.Places{Holds: network}
-}
-
-func (container) Check(s *snapshot, p *providers.Proposed[containerAttrs]) error {
-	name := p.Attrs.Network
-	if name == "" || p.Unknown.Has("network_namespace") {
-		return nil
+	places.Uses = append(places.Uses, network)
+	if v.Wait {
+		// Apply would wait for what it makes after.
+		for _, name := range v.Interfaces {
+			places.Attached = append(places.Attached, providers.Link(v.Network, name))
+		}
 	}
-	place := providers.NetworkNamespace(name)
-	// A container that lost the name has nothing to vacate it from.
-	exists := namespaceExists(name) && (!p.Vacated[place] || s.astray[ID(p.Address)])
-	switch {
-	case p.Attrs.NetworkMode == own && exists:
-		return &diag.Problem{Summary: "The network namespace exists already", Attribute: "network_namespace",
-			Detail: fmt.Sprintf("The container's own network namespace would be called %q, and there is one of that name that "+
-				"diyform did not make. Rename the resource, or remove the namespace: ip netns delete %s.", name, name)}
-	case p.Attrs.NetworkMode == joined && !exists && !p.Promised[place]:
-		return &diag.Problem{Summary: "There is no such network namespace", Attribute: "network_namespace",
-			Detail: fmt.Sprintf("No network namespace is called %q, and no resource of the configuration makes it.", name)}
-	}
-	return nil
+	return places
 }
 
 // Read gives what the supervisor knows. A container that it does not know, and that runs, is
@@ -190,10 +239,13 @@ func identityOf(s supervisor.Status) containerIdentity {
 
 // observe sets what the supervisor knows better.
 func (v *containerAttrs) observe(s supervisor.Status) {
-	v.Status, v.PID, v.Log = string(s.Phase), s.PID, s.Log
-	v.StartedAt = ""
+	v.Status, v.PID, v.Log, v.Health, v.Restarts = string(s.Phase), s.PID, s.Log, string(s.Health.Status), &s.Restarts
+	v.StartedAt, v.ExitCode = "", nil
 	if !s.StartedAt.IsZero() {
 		v.StartedAt = s.StartedAt.UTC().Format(time.RFC3339)
+	}
+	if s.Exit != nil {
+		v.ExitCode = &s.Exit.Code
 	}
 	if !s.Phase.Alive() {
 		v.PID = 0
@@ -206,161 +258,4 @@ func (container) Prepare(_ context.Context, _ *session, op *containerOp) (contai
 		return op.Prior.Identity, nil
 	}
 	return containerIdentity{ID: ID(op.Address)}, nil
-}
-
-// Apply works on all containers of the batch at once: most of the time of a start or stop is
-// spent in waiting.
-func (c container) Apply(ctx context.Context, k *session, action providers.Action, ops []*containerOp) {
-	var wg sync.WaitGroup
-	var mu sync.Mutex // Done and the like are not safe for concurrent use
-	for _, op := range ops {
-		wg.Go(func() {
-			settle := c.one(ctx, k, action, op)
-			mu.Lock()
-			defer mu.Unlock()
-			settle()
-		})
-	}
-	wg.Wait()
-}
-
-// one carries out one operation and gives how to settle it.
-func (container) one(ctx context.Context, k *session, action providers.Action, op *containerOp) func() {
-	if action == providers.Delete {
-		if err := k.remove(ctx, op.Prior); err != nil {
-			return func() { op.Fail(err) }
-		}
-		return op.Gone
-	}
-	status, err := k.start(ctx, op)
-	if err == nil && action == providers.Create {
-		status = k.follow(ctx, status)
-	}
-	attrs := op.Planned
-	attrs.observe(status)
-	switch {
-	case err != nil && status.Spec.ID != "":
-		return func() { op.FailPartly(attrs, identityOf(status), err) }
-	case err != nil:
-		return func() { op.Fail(err) }
-	}
-	return func() {
-		if !status.Phase.Alive() {
-			op.Warn(endedAtOnce(op, status))
-		}
-		op.Done(attrs, identityOf(status))
-	}
-}
-
-// atOnce is how long a command is watched after its start. Most that cannot run at all, for
-// a wrong argument or a missing file, have ended by then.
-const atOnce = 100 * time.Millisecond
-
-// follow gives the status of a container that was just started, as it is a moment later.
-func (k *session) follow(ctx context.Context, started supervisor.Status) supervisor.Status {
-	ctx, cancel := context.WithTimeout(ctx, atOnce)
-	defer cancel()
-	ended, err := k.client.Wait(ctx, started.Spec.ID)
-	if err != nil {
-		return started // it runs, or the next command will see why not
-	}
-	return ended
-}
-
-func endedAtOnce(op *containerOp, s supervisor.Status) *diag.Problem {
-	return &diag.Problem{
-		Summary: "The container has ended already", Attribute: "command",
-		Detail: fmt.Sprintf("%s was started, and does not run any more. %s `diyform logs %s` shows what it wrote.",
-			op.Address, s.Ending(), op.Address),
-	}
-}
-
-// start makes the container and runs its command; for an update, it finds both done.
-func (k *session) start(ctx context.Context, op *containerOp) (supervisor.Status, error) {
-	spec, err := k.spec(op)
-	if err != nil {
-		return supervisor.Status{}, err
-	}
-	status, err := k.client.Create(ctx, spec)
-	if err != nil {
-		return status, err
-	}
-	started, err := k.client.Start(ctx, spec.ID)
-	if err != nil {
-		return status, err
-	}
-	return started, nil
-}
-
-func (k *session) spec(op *containerOp) (launch.Spec, error) {
-	v := op.Planned
-	root, err := imageSpec(v.RootImage)
-	if err != nil {
-		return launch.Spec{}, err
-	}
-	// What diyform keeps of other containers and stacks is no container's business.
-	root.Hide = []string{k.env.DataDir, k.env.RuntimeDir}
-	signal, err := signalNumber(v.StopSignal)
-	if err != nil {
-		return launch.Spec{}, err
-	}
-	spec := launch.Spec{
-		ID: ID(op.Address), Root: root, Command: v.Command, Env: v.Env, WorkingDir: v.WorkingDir,
-		Hostname: v.Hostname, BootTime: launch.BootTime(v.BootTime), IDMap: launch.IDMap(v.IDMap), StopSignal: signal,
-	}
-	spec.Network = k.network(op.Address, &v)
-	return spec, nil
-}
-
-// network says which network namespace a container is in.
-func (k *session) network(a addr.Instance, v *containerAttrs) launch.Network {
-	switch {
-	case strings.HasPrefix(v.NetworkMode, joined):
-		return launch.Network{Join: v.Network}
-	case v.Network != "":
-		return launch.Network{Name: v.Network, Mark: k.env.Mark(a)}
-	}
-	return launch.Network{}
-}
-
-// remove asks the command to end, ends it, and removes what is left.
-func (k *session) remove(ctx context.Context, prior *recordedContainer) error {
-	timeout := time.Duration(prior.Attrs.StopTimeout) * time.Second
-	_, err := k.client.Stop(ctx, prior.Identity.ID, timeout)
-	if isGone(err) {
-		err = k.removeOrphan(ctx, prior, timeout)
-	}
-	if err != nil {
-		return err
-	}
-	return k.client.Remove(ctx, prior.Identity.ID)
-}
-
-// isOrphan reports whether a container runs that the supervisor does not know.
-func (k *session) isOrphan(identity containerIdentity) (bool, error) {
-	orphan, err := k.client.Orphan(identity.PID, identity.StartTime)
-	if errors.Is(err, pidfd.ErrGone) {
-		return false, nil
-	}
-	if err != nil {
-		return false, err
-	}
-	return true, orphan.Close()
-}
-
-// removeOrphan ends a container that runs although the supervisor does not know it.
-func (k *session) removeOrphan(ctx context.Context, prior *recordedContainer, timeout time.Duration) error {
-	orphan, err := k.client.Orphan(prior.Identity.PID, prior.Identity.StartTime)
-	if errors.Is(err, pidfd.ErrGone) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	defer orphan.Close()
-	signal, err := signalNumber(prior.Attrs.StopSignal)
-	if err != nil {
-		return err
-	}
-	return orphan.End(ctx, syscall.Signal(signal), timeout, k.network(prior.Address, &prior.Attrs))
 }

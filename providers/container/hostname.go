@@ -28,14 +28,14 @@ func ownHostname(a addr.Instance) string {
 	return providers.ShortName(name, 63)
 }
 
-func validateHostname(name string) error {
+func validateHostname(attribute, name string) error {
 	if len(name) > maxHostname {
-		return &diag.Problem{Summary: "The host name is too long", Attribute: "hostname",
+		return &diag.Problem{Summary: "The host name is too long", Attribute: attribute,
 			Detail: fmt.Sprintf("%q has %d bytes; the kernel allows %d.", name, len(name), maxHostname)}
 	}
 	for part := range strings.SplitSeq(name, ".") {
 		if !hostnamePart.MatchString(part) {
-			return &diag.Problem{Summary: "Not a host name", Attribute: "hostname",
+			return &diag.Problem{Summary: "Not a host name", Attribute: attribute,
 				Detail: fmt.Sprintf("%q cannot be a host name: its parts, between dots, are of letters, digits and hyphens, "+
 					"with no hyphen at either end, and have 1 to 63 bytes.", name)}
 		}

@@ -11,21 +11,27 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/diyform/diyform/internal/addr"
 	"github.com/diyform/diyform/internal/linux/netns"
 	"github.com/diyform/diyform/providers"
+	"github.com/diyform/diyform/providers/container/image"
+	"github.com/diyform/diyform/providers/container/rootfs"
 	"github.com/diyform/diyform/providers/container/supervisor"
+	"github.com/diyform/diyform/providers/container/userns"
 )
 
 // Provider gives the resource types of containers.
 func Provider() providers.Provider {
 	return providers.Assemble(providers.Parts[*snapshot, *session]{
 		Name:      "container",
-		Resources: []providers.Def[*snapshot, *session]{defineContainer(), defineRootImage()},
+		Resources: []providers.Def[*snapshot, *session]{defineContainer(), defineRootImage(), defineVolume()},
 		Open:      openSession,
 		Snapshot:  newSnapshot,
 	})
@@ -35,6 +41,9 @@ func Provider() providers.Provider {
 type session struct {
 	env    providers.Env
 	client *supervisor.Client
+	sweep  sync.Once
+
+	removed atomic.Bool // files of the data folder
 }
 
 func openSession(env providers.Env) (*session, error) {
@@ -48,7 +57,22 @@ const settleTimeout = 5 * time.Second
 func (k *session) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), settleTimeout)
 	defer cancel()
-	return k.client.Settle(ctx)
+	err := k.client.Settle(ctx)
+	if k.removed.Load() {
+		k.removeEmpty()
+	}
+	return err
+}
+
+// removeEmpty removes the folders above the last container's and the last volume's files.
+func (k *session) removeEmpty() {
+	for _, last := range []string{filepath.Join(k.env.DataDir, "containers", k.env.BootID, k.env.Lineage), volumesFolder(k.env)} {
+		for dir := last; len(dir) >= len(k.env.DataDir); dir = filepath.Dir(dir) {
+			if err := os.Remove(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				break // there is more in it
+			}
+		}
+	}
 }
 
 // snapshot is what the stack's supervisor knows.
@@ -120,6 +144,14 @@ func absolute(env providers.Env, path string) string {
 		path = filepath.Join(env.Dir, path)
 	}
 	return filepath.Clean(path)
+}
+
+// Workers is what an ordinary user's diyform does as root of a user namespace: the table of
+// userns.Main.
+func Workers() map[string]userns.Func {
+	table := image.Workers()
+	table[rootfs.RemoveWork] = rootfs.RemoveWorker
+	return table
 }
 
 // isGone reports whether the supervisor has no such container any more.

@@ -10,7 +10,7 @@ import (
 	"github.com/diyform/diyform/providers/schema"
 )
 
-// A rail is renamed in place, as a network interface is.
+// A rail is renamed in place, as a network interface is, and lasts, as a file does.
 type railAttrs struct {
 	Name   string `diy:"name,optional,computed"`
 	Width  int    `diy:"width,replace" default:"4"`
@@ -42,6 +42,8 @@ func (railType) Places(v *railAttrs, unknown schema.Unknown) providers.Places {
 	}
 	return providers.Places{Holds: []providers.Place{railPlace(v.Name)}}
 }
+
+func (railType) Lasts() {}
 
 func (t railType) Apply(_ context.Context, k *session, action providers.Action, ops []*providers.Op[railAttrs, identity]) {
 	each(k, "rail", action, ops, func(op *providers.Op[railAttrs, identity], partly error) {

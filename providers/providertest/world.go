@@ -113,6 +113,13 @@ func (w *World) Clone() *World {
 	return c
 }
 
+// Reboot gives the world after a reboot: rails are on disk.
+func (w *World) Reboot() *World {
+	again := New()
+	copyThings(again.Rails, w.Rails)
+	return again
+}
+
 func copyThings[K comparable, T any](to, from map[K]*T) {
 	for k, v := range from {
 		copied := *v

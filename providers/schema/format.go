@@ -34,6 +34,8 @@ var formats = map[string]format{
 	"interface":   {"the name of a network interface", canonInterface},
 	"namespace":   {"the name of a network namespace", canonNamespace},
 	"path":        {"an absolute path", canonPath},
+	"duration":    {`a duration, as "500ms", "30s" or "1h30m"; a bare number is seconds`, canonDuration},
+	"size":        {`a size in bytes, or with K, M, G or T for 1024 and its powers, as "256M"`, canonSize},
 }
 
 // FormatDoc says in words what the format asks for.

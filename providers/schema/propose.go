@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"slices"
 	"strconv"
 
 	"github.com/zclconf/go-cty/cty"
@@ -113,7 +114,7 @@ func (s *Schema) diff(before, after cty.Value, prefix string, out []Change) []Ch
 	for _, a := range s.Attributes {
 		x, y := whole(before, a.Name, a.Type), whole(after, a.Name, a.Type)
 		if !a.Equal(x, y) {
-			out = append(out, Change{Path: join(prefix, a.Name), Attribute: a, Before: x, After: y, Replace: a.Replace})
+			out = append(out, Change{Path: join(prefix, a.Name), Attribute: a, Before: x, After: y, Replace: a.Replaces(x)})
 		}
 	}
 	for _, b := range s.Blocks {
@@ -121,6 +122,14 @@ func (s *Schema) diff(before, after cty.Value, prefix string, out []Change) []Ch
 		out = b.diffBlock(part(before, b.Name, t), part(after, b.Name, t), join(prefix, b.Name), out)
 	}
 	return out
+}
+
+// Replaces reports whether the object must be replaced when the attribute changes from before.
+func (a *Attribute) Replaces(before cty.Value) bool {
+	if a.Replace || len(a.Dead) == 0 || before.IsNull() || !before.IsKnown() {
+		return a.Replace
+	}
+	return slices.Contains(a.Dead, before.AsString())
 }
 
 func (b *Block) diffBlock(before, after cty.Value, path string, out []Change) []Change {

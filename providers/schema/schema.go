@@ -19,6 +19,7 @@
 //	format:"name"        what the string must be, see formats
 //	enum:"a,b"           the strings allowed
 //	min:"n" max:"n"      bounds of a number, inclusive
+//	dead:"a,b"           values that no update leaves: from them, a change replaces the object
 //	unit:"seconds"       for the documentation
 //	doc:"text"           for the documentation
 package schema
@@ -59,6 +60,7 @@ type Attribute struct {
 	Default   cty.Value // cty.NilVal when there is none
 	Format    string    // a key of formats, or ""
 	Enum      []string
+	Dead      []string // values of a string from which a change replaces the object
 	Min, Max  *int64
 	Unit      string
 	Doc       string
@@ -139,6 +141,9 @@ func (s *Schema) add(i int, f reflect.StructField, tag []string) {
 	}
 	if e := f.Tag.Get("enum"); e != "" {
 		a.Enum = strings.Split(e, ",")
+	}
+	if dead := f.Tag.Get("dead"); dead != "" {
+		a.Dead = strings.Split(dead, ",")
 	}
 	a.Min, a.Max = bound(f, "min"), bound(f, "max")
 	if _, ok := formats[a.Format]; a.Format != "" && !ok {

@@ -4,7 +4,9 @@ package capability
 
 import (
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -31,6 +33,9 @@ var numbers = map[string]uintptr{
 	"SYS_RESOURCE": unix.CAP_SYS_RESOURCE, "SYS_TIME": unix.CAP_SYS_TIME,
 	"SYS_TTY_CONFIG": unix.CAP_SYS_TTY_CONFIG, "WAKE_ALARM": unix.CAP_WAKE_ALARM,
 }
+
+// Names lists all of them, in order, without "CAP_".
+func Names() []string { return slices.Sorted(maps.Keys(numbers)) }
 
 // Number gives the number of a capability, whose name is written with or without "CAP_".
 func Number(name string) (uintptr, error) {

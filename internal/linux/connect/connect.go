@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"os"
 	"syscall"
@@ -22,6 +23,24 @@ import (
 func TCP(ctx context.Context, fd int, to netip.AddrPort, zone int) error {
 	f := os.NewFile(uintptr(fd), "socket")
 	defer f.Close()
+	return begin(ctx, f, to, zone)
+}
+
+// Conn connects a socket as TCP does, and gives the connection. It closes the file.
+func Conn(ctx context.Context, f *os.File, to netip.AddrPort, zone int) (net.Conn, error) {
+	defer f.Close()
+	if err := begin(ctx, f, to, zone); err != nil {
+		return nil, err
+	}
+	conn, err := net.FileConn(f)
+	if err != nil {
+		return nil, fmt.Errorf("connect to %v: %w", to, err)
+	}
+	return conn, nil
+}
+
+// begin connects, and waits until it has.
+func begin(ctx context.Context, f *os.File, to netip.AddrPort, zone int) error {
 	raw, err := f.SyscallConn()
 	if err != nil {
 		return fmt.Errorf("connect to %v: %w", to, err)

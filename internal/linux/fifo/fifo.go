@@ -46,16 +46,11 @@ func Block(f *os.File) error {
 }
 
 func open(path string, flags int) (*os.File, error) {
-	fd, err := unix.Open(path, unix.O_RDWR|unix.O_CLOEXEC|unix.O_NOFOLLOW|flags, 0)
+	fd, err := openFD(path, flags)
 	if err != nil {
-		return nil, fmt.Errorf("open FIFO %s: %w", path, err)
+		return nil, err
 	}
-	f := os.NewFile(uintptr(fd), path)
-	if info, err := f.Stat(); err != nil || info.Mode().Type() != fs.ModeNamedPipe {
-		f.Close()
-		return nil, fmt.Errorf("open FIFO %s: it is none", path)
-	}
-	return f, nil
+	return os.NewFile(uintptr(fd), path), nil
 }
 
 // Drain copies what is in the FIFO now, without waiting for more.

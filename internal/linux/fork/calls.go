@@ -114,9 +114,9 @@ func (p *Program) Undumpable() {
 	p.call("forbid tracing", unix.SYS_PRCTL, unix.PR_SET_DUMPABLE, 0)
 }
 
-// SetHostname names the UTS namespace.
-func (p *Program) SetHostname(name string) {
-	p.call("set host name", unix.SYS_SETHOSTNAME, p.str(name), uintptr(len(name)))
+// Dumpable gives the process its files in /proc again, which Enter has made root's.
+func (p *Program) Dumpable() {
+	p.call("allow tracing", unix.SYS_PRCTL, unix.PR_SET_DUMPABLE, 1)
 }
 
 // Umask sets the mask of new files' permissions.
@@ -159,41 +159,22 @@ func (p *Program) LoopbackUp() {
 	p.CloseFD(fd)
 }
 
-// DropCapabilities leaves only the capabilities of the set, by number, in the bounding,
-// permitted, effective and inheritable sets; last is the highest that the kernel knows.
-// The bounding set comes first, because it takes CAP_SETPCAP.
-func (p *Program) DropCapabilities(set []uintptr, last uintptr) {
-	header := &unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
-	data := new([2]unix.CapUserData)
-	keep := map[uintptr]bool{}
-	for _, c := range set {
-		keep[c] = true
-		data[c/32].Permitted |= 1 << (c % 32)
-		data[c/32].Effective |= 1 << (c % 32)
-	}
-	for c := uintptr(0); c <= last; c++ {
-		if !keep[c] {
-			p.call("drop capability from the bounding set", unix.SYS_PRCTL, unix.PR_CAPBSET_DROP, c, 0, 0, 0)
-		}
-	}
-	p.call("clear ambient capabilities", unix.SYS_PRCTL, unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)
-	p.call("set capabilities", unix.SYS_CAPSET, address(p, header), address(p, data))
-}
-
 // NoNewPrivileges makes set-user-id bits and file capabilities void for good.
 func (p *Program) NoNewPrivileges() {
 	p.call("set no_new_privs", unix.SYS_PRCTL, unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
 }
 
 // Seccomp installs a system call filter. What the program still calls, the filter must allow.
-func (p *Program) Seccomp(filter []bpf.RawInstruction) {
+//
+// The flags are those of seccomp(2).
+func (p *Program) Seccomp(filter []bpf.RawInstruction, flags uintptr) {
 	code := make([]unix.SockFilter, len(filter))
 	for i, in := range filter {
 		code[i] = unix.SockFilter{Code: in.Op, Jt: in.Jt, Jf: in.Jf, K: in.K}
 	}
 	p.keep = append(p.keep, code)
 	prog := &unix.SockFprog{Len: uint16(len(code)), Filter: unsafe.SliceData(code)}
-	p.call("install seccomp filter", unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, 0, address(p, prog))
+	p.call("install seccomp filter", unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, flags, address(p, prog))
 }
 
 // CloseOnExec marks every descriptor from 3 on to be closed by exec.
@@ -215,16 +196,16 @@ func (p *Program) ResetSignals() {
 }
 
 // Exec runs a command, at the first of the paths that exists and can be run, with all
-// signals unblocked. It is the last step.
+// signals unblocked. An environment without a HOME gets that of the account. It is the last
+// step.
 func (p *Program) Exec(paths, argv, env []string) {
 	name := "run " + strings.Join(argv[:min(1, len(argv))], "")
 	if len(paths) == 0 {
 		p.fail(fmt.Errorf("%s: no path to try", name))
 		return
 	}
-	none := new(uint64)
-	p.call("unblock signals", unix.SYS_RT_SIGPROCMASK, unix.SIG_SETMASK, address(p, none), 0, unsafe.Sizeof(*none))
-	vector, environment := p.strs(argv), p.strs(env)
+	p.unblockSignals()
+	vector, environment := p.strs(argv), p.environment(env)
 	for i, path := range paths {
 		at := p.append(step{
 			number: unix.SYS_EXECVE, args: [6]uintptr{p.str(path), vector, environment},
@@ -235,6 +216,11 @@ func (p *Program) Exec(paths, argv, env []string) {
 			p.steps[at].orElse = at + 1
 		}
 	}
+}
+
+func (p *Program) unblockSignals() {
+	none := new(uint64)
+	p.call("unblock signals", unix.SYS_RT_SIGPROCMASK, unix.SIG_SETMASK, address(p, none), 0, unsafe.Sizeof(*none))
 }
 
 // Open opens a file by a path.

@@ -18,6 +18,7 @@ type report struct {
 const (
 	ready   int32 = -1 // the program passed Ready
 	spawned int32 = -2 // the value is the second child's process id
+	notRun  int32 = -3 // the last step's program could not execute the command
 )
 
 // run clones the process, and in the child goes through the table. It returns in the parent
@@ -32,12 +33,14 @@ const (
 //go:norace
 //go:nocheckptr
 //go:nosplit
-func run(flags uintptr, pidfd *int32, steps []step, status uintptr) (pid uintptr, errno syscall.Errno) {
+func run(flags uintptr, pidfd *int32, steps []step, status uintptr, l *late) (pid uintptr, errno syscall.Errno) {
 	var (
 		r   report
 		s   *step
 		got uintptr
 		pc  int
+		a   [6]uintptr
+		i   int
 	)
 	pid, _, errno = syscall.RawSyscall6(syscall.SYS_CLONE, flags|unix.CLONE_PIDFD|uintptr(syscall.SIGCHLD),
 		0, uintptr(unsafe.Pointer(pidfd)), 0, 0, 0)
@@ -50,7 +53,32 @@ func run(flags uintptr, pidfd *int32, steps []step, status uintptr) (pid uintptr
 			pc = s.target
 			continue
 		}
-		got, _, errno = syscall.RawSyscall6(s.number, s.args[0], s.args[1], s.args[2], s.args[3], s.args[4], s.args[5])
+		if s.kind == unless {
+			pc++
+			if l.words[s.number%uintptr(words)] == 0 {
+				pc = s.target
+			}
+			continue
+		}
+		a = s.args
+		for i = range a {
+			if s.late&(1<<i) != 0 {
+				a[i] = l.words[a[i]%uintptr(words)]
+			}
+		}
+		got, _, errno = syscall.RawSyscall6(s.number, a[0], a[1], a[2], a[3], a[4], a[5])
+		// A path with ".." was looked up while somebody, somewhere, renamed or mounted.
+		if errno == unix.EAGAIN && s.number == unix.SYS_OPENAT2 {
+			continue
+		}
+		if errno == 0 && s.kind == branch && got != 0 {
+			pc = s.target
+			continue
+		}
+		if errno == 0 && s.kind == inside && l.path[0] != '/' {
+			errno = unix.EXDEV
+			goto failed
+		}
 		if errno == 0 && s.kind == spawn {
 			if got != 0 {
 				r.step, r.value = spawned, int32(got)

@@ -14,8 +14,8 @@
 // What the package is not for: deciding which calls a container needs (providers/container/
 // launch does), and starting ordinary commands (os/exec does).
 //
-// Start with Program; child.go has the loop, calls.go and mounts.go the system calls,
-// start.go the parent's side.
+// Start with Program; child.go has the loop, calls.go, privileges.go and mounts.go the system
+// calls, late.go what the parent tells the child only when it runs, start.go the parent's side.
 //
 // # Descriptors
 //
@@ -47,6 +47,7 @@ type Program struct {
 	open   []FD  // sorted; the descriptors that are open in the child at this point
 	groups []*group
 	err    error
+	late   *late // what the parent may tell the child when it runs already
 
 	status        *os.File // the child writes reports here; closed by exec
 	control       *os.File // the child waits here for the parent
@@ -59,19 +60,23 @@ type step struct {
 	kind     kind
 	number   uintptr // of the system call
 	args     [6]uintptr
-	want     int // the result that must come, or anyResult
+	late     uint8 // which of the arguments, by bit, are the indices of late words
+	want     int   // the result that must come, or anyResult
 	tolerate [4]syscall.Errno
 	orElse   int // where to go on after a tolerated error
-	target   int // of a jump
+	target   int // of a jump, or where the first of two processes goes on
 	name     string
 }
 
 type kind uint8
 
 const (
-	call  kind = iota
-	jump       // go on at target
-	spawn      // go on in a second child, whose parent is ours; the first child ends
+	call   kind = iota
+	jump        // go on at target
+	unless      // go on at target where the late word of that number is 0
+	spawn       // go on in a second child, whose parent is ours; the first child ends
+	branch      // go on in a child of the child; its parent goes on at target
+	inside      // as call; then the path that was written must not lie outside of the root
 )
 
 const anyResult = -1
@@ -91,7 +96,7 @@ type landing struct {
 
 // New makes an empty program. Close it when it has been started, or will not be.
 func New() (*Program, error) {
-	p := &Program{}
+	p := &Program{late: &late{}}
 	var status, control [2]int
 	if err := unix.Pipe2(status[:], unix.O_CLOEXEC); err != nil {
 		return nil, fmt.Errorf("make status pipe: %w", err)

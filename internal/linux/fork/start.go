@@ -94,7 +94,7 @@ func (p *Program) clone(flags uintptr, pidfd *int, steps []step) (int, syscall.E
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	sigprocmask(&all, &old)
-	pid, errno := run(flags, fd, steps, status)
+	pid, errno := run(flags, fd, steps, status, p.late)
 	sigprocmask(&old, nil)
 	*pidfd = int(*fd)
 	return int(pid), errno
@@ -198,6 +198,9 @@ func (c *Child) Spawned(ctx context.Context) (int, error) {
 }
 
 func (c *Child) failure(r report) error {
+	if r.step == notRun {
+		r.step = int32(len(c.steps) - 1)
+	}
 	if r.step < 0 || int(r.step) >= len(c.steps) {
 		return fmt.Errorf("process %d reported step %d, which is a bug", c.PID, r.step)
 	}

@@ -1,4 +1,4 @@
-// Package inotify waits for a file to be written: inotify(7).
+// Package inotify waits for files to be written: inotify(7).
 package inotify
 
 import (
@@ -10,24 +10,32 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Watch is a watched file.
+// Watch is a watched file or folder.
 type Watch struct{ file *os.File }
 
 // File begins to watch a file. What is written from then on is not missed.
-func File(path string) (*Watch, error) {
+func File(path string) (*Watch, error) { return watch(path, unix.IN_MODIFY) }
+
+// Folder begins to watch the files in a folder. What is written, made or renamed there from
+// then on is not missed.
+func Folder(path string) (*Watch, error) {
+	return watch(path, unix.IN_MODIFY|unix.IN_CREATE|unix.IN_MOVED_TO|unix.IN_ONLYDIR)
+}
+
+func watch(path string, events uint32) (*Watch, error) {
 	fd, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
 	if err != nil {
 		return nil, fmt.Errorf("watch %s: %w", path, err)
 	}
 	w := &Watch{file: os.NewFile(uintptr(fd), "inotify")}
-	if _, err := unix.InotifyAddWatch(fd, path, unix.IN_MODIFY); err != nil {
+	if _, err := unix.InotifyAddWatch(fd, path, events); err != nil {
 		w.Close()
 		return nil, fmt.Errorf("watch %s: %w", path, err)
 	}
 	return w, nil
 }
 
-// Written waits until the file has been written since the last call.
+// Written waits until something was written since the last call.
 func (w *Watch) Written(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, func() { w.file.SetReadDeadline(time.Unix(1, 0)) })
 	defer stop()

@@ -19,23 +19,79 @@ var ErrNotMappable = errors.New("the ids of this mount cannot be mapped")
 // may not have a part: it would see what the mounts below cover.
 var ErrCovers = errors.New("mounts below may not be uncovered")
 
-// Clone makes a second mount of what is at a path, without the mounts below: open_tree(2).
-func Clone(path string) (*os.File, error) {
-	fd, err := unix.OpenTree(unix.AT_FDCWD, path, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC)
+// Clone makes a second mount of what is at a path: open_tree(2). With whole, what is mounted
+// below comes along.
+func Clone(path string, whole bool) (*os.File, error) {
+	return openTree(unix.AT_FDCWD, path, path, recursive(whole))
+}
+
+// CloneDevice is Clone of a device node, which it is sure to be.
+func CloneDevice(path string) (*os.File, error) {
+	fd, err := unix.Open(path, unix.O_PATH|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, fmt.Errorf("open device %s: %w", path, err)
+	}
+	defer unix.Close(fd)
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return nil, fmt.Errorf("look at device %s: %w", path, err)
+	}
+	if kind := st.Mode & unix.S_IFMT; kind != unix.S_IFCHR && kind != unix.S_IFBLK {
+		return nil, fmt.Errorf("open device %s: %w", path, ErrNoDevice)
+	}
+	return openTree(fd, "", path, unix.AT_EMPTY_PATH)
+}
+
+func openTree(dir int, path, name string, flags uint) (*os.File, error) {
+	fd, err := unix.OpenTree(dir, path, flags|unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC)
 	if errors.Is(err, unix.EINVAL) {
 		err = ErrCovers
 	}
 	if err != nil {
-		return nil, fmt.Errorf("clone mount of %s: %w", path, err)
+		return nil, fmt.Errorf("clone mount of %s: %w", name, err)
 	}
-	return os.NewFile(uintptr(fd), path), nil
+	return os.NewFile(uintptr(fd), name), nil
+}
+
+func recursive(whole bool) uint {
+	if whole {
+		return unix.AT_RECURSIVE
+	}
+	return 0
+}
+
+// ClonePrivate is Clone, without the mounts below, of a mount on which others will be mounted,
+// or that is handed to who shall see no later change: it has no peers, as the host's may have.
+func ClonePrivate(path string) (*os.File, error) {
+	m, err := Clone(path, false)
+	if err != nil {
+		return nil, err
+	}
+	if err := Change(m, false, 0, unix.MS_PRIVATE); err != nil {
+		m.Close()
+		return nil, err
+	}
+	return m, nil
+}
+
+// Change adds attributes to a mount that Clone made, and sets its propagation, if not 0; with
+// whole, to those below it too: mount_setattr(2), whose constants both are.
+func Change(m *os.File, whole bool, attrs, propagation uint64) error {
+	if err := setAttr(m, recursive(whole), unix.MountAttr{Attr_set: attrs, Propagation: propagation}); err != nil {
+		return fmt.Errorf("set attributes of mount %s: %w", m.Name(), err)
+	}
+	return nil
+}
+
+func setAttr(m *os.File, flags uint, attr unix.MountAttr) error {
+	return unix.MountSetattr(int(m.Fd()), "", flags|unix.AT_EMPTY_PATH, &attr)
 }
 
 // MapIDs lets the files of a mount that Clone made belong, in a user namespace, to whom
 // they belong outside: mount_setattr(2), Linux 5.12. Outside, what root owned belongs to
-// whom the namespace's root is.
-func MapIDs(m, userNamespace *os.File) error {
-	err := unix.MountSetattr(int(m.Fd()), "", unix.AT_EMPTY_PATH, &unix.MountAttr{
+// whom the namespace's root is. With whole, that goes for the mounts below, too.
+func MapIDs(m, userNamespace *os.File, whole bool) error {
+	err := setAttr(m, recursive(whole), unix.MountAttr{
 		Attr_set:  unix.MOUNT_ATTR_IDMAP,
 		Userns_fd: uint64(userNamespace.Fd()),
 	})
@@ -47,6 +103,9 @@ func MapIDs(m, userNamespace *os.File) error {
 	}
 	return nil
 }
+
+// ErrNoDevice says that a path is no device node.
+var ErrNoDevice = errors.New("it is no device node")
 
 // Sysfs makes a read-only sysfs of the network namespace that the calling thread is in.
 func Sysfs() (*os.File, error) {

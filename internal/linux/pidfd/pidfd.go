@@ -77,15 +77,20 @@ func (p *Process) Signal(s syscall.Signal) error {
 // Alive reports whether the process has not ended.
 func (p *Process) Alive() bool { return !errors.Is(p.Signal(0), ErrGone) && !p.ended() }
 
-// Wait waits until the process has ended.
+// Wait waits until the process has ended. Safe for concurrent use.
 func (p *Process) Wait(ctx context.Context) error {
-	stop := context.AfterFunc(ctx, func() { p.file.SetReadDeadline(time.Unix(1, 0)) })
-	defer func() {
-		if !stop() {
-			p.file.SetReadDeadline(time.Time{})
+	file := p.file
+	if ctx.Done() != nil {
+		// A deadline ends the waits of all who have the file, so this one has its own.
+		own, err := p.duplicate()
+		if err != nil {
+			return err
 		}
-	}()
-	conn, err := p.file.SyscallConn()
+		defer own.Close()
+		defer context.AfterFunc(ctx, func() { own.SetReadDeadline(time.Unix(1, 0)) })()
+		file = own
+	}
+	conn, err := file.SyscallConn()
 	if err != nil {
 		return fmt.Errorf("wait for process %d: %w", p.PID, err)
 	}
@@ -96,6 +101,21 @@ func (p *Process) Wait(ctx context.Context) error {
 		return fmt.Errorf("wait for process %d: %w", p.PID, err)
 	}
 	return nil
+}
+
+// duplicate gives another descriptor of the process.
+func (p *Process) duplicate() (file *os.File, err error) {
+	err = p.control(func(fd int) error {
+		other, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
+		if err == nil {
+			file = os.NewFile(uintptr(other), "pidfd")
+		}
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("duplicate descriptor of process %d: %w", p.PID, err)
+	}
+	return file, nil
 }
 
 func (p *Process) ended() (ended bool) {

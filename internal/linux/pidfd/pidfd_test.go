@@ -69,6 +69,31 @@ func TestWaitEndsWithContext(t *testing.T) {
 	}
 }
 
+// TestWaitersAreApart is about one who gives up while others wait on.
+func TestWaitersAreApart(t *testing.T) {
+	_, p := start(t, "sleep 100")
+	ended := make(chan error, 1)
+	go func() { ended <- p.Wait(context.Background()) }()
+	for range 20 {
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Millisecond)
+		if err := p.Wait(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("error is %v", err)
+		}
+		cancel()
+	}
+	select {
+	case err := <-ended:
+		t.Fatalf("the other's wait is over: %v", err)
+	default:
+	}
+	if err := p.Signal(syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
+
 func TestHandle(t *testing.T) {
 	cmd, p := start(t, "sleep 100")
 	handle, err := p.Handle()

@@ -35,9 +35,10 @@ func CopyOutput(to io.Writer, master *os.File, ended <-chan struct{}) error {
 	return err
 }
 
-// CopyInput copies what is typed to a terminal until there is no more, or ctx ends. It does
-// not wait in a read, which nobody could call back from a terminal.
-func CopyInput(ctx context.Context, master *os.File, from *os.File) error {
+// CopyInput copies what is typed until there is no more, ctx ends, or it cannot be written: to
+// a terminal, or to a pipe. It does not wait in a read, which nobody could call back from a
+// terminal.
+func CopyInput(ctx context.Context, to io.Writer, from *os.File) error {
 	wake, waker, err := os.Pipe()
 	if err != nil {
 		return fmt.Errorf("copy input: %w", err)
@@ -56,8 +57,8 @@ func CopyInput(ctx context.Context, master *os.File, from *os.File) error {
 			return err
 		}
 		n, err := from.Read(buf)
-		if _, writeErr := master.Write(buf[:n]); writeErr != nil {
-			return nil // the terminal is gone, and with it who would read
+		if _, writeErr := to.Write(buf[:n]); writeErr != nil {
+			return nil // who would read is gone
 		}
 		if errors.Is(err, io.EOF) {
 			return nil

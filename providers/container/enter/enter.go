@@ -18,10 +18,10 @@ import (
 	"time"
 
 	"github.com/diyform/diyform/internal/linux/fork"
+	"github.com/diyform/diyform/internal/linux/initproc"
 	"github.com/diyform/diyform/internal/linux/pidfd"
 	"github.com/diyform/diyform/internal/linux/process"
 	"github.com/diyform/diyform/providers/container/launch"
-	"github.com/diyform/diyform/providers/container/supervisor"
 )
 
 // What callers branch on, as shells do by the exit codes 127 and 126.
@@ -45,22 +45,24 @@ type Options struct {
 	Stdin, Stdout, Stderr *os.File
 	// Signals are passed on to the command.
 	Signals <-chan os.Signal
+	// User is whom the command runs as, as in launch.Spec; left out, it is the container's.
+	User string
+	// Place puts the command into the container's control group; nil leaves it in ours.
+	Place func(pid int) error
 }
 
-// Run runs a command in a container and waits for it. The exit code is the command's, or
+// Run runs a command in the container whose first process is target, and waits for it. The exit code is the command's, or
 // 128 and the number of the signal that ended it. When ctx ends, so does the command, by
 // SIGKILL. pidfd.ErrGone says that the container does not run, ErrNotFound that it has no
 // such command, ErrNotExecutable that what it has is none.
-func Run(ctx context.Context, container supervisor.Status, o Options) (exitCode int, err error) {
+func Run(ctx context.Context, target *pidfd.Process, spec launch.Spec, o Options) (exitCode int, err error) {
 	if len(o.Command) == 0 || o.Command[0] == "" {
 		return 0, errors.New("run in container: there is no command")
 	}
-	target, err := container.Find()
-	if err != nil {
-		return 0, fmt.Errorf("run in container: %w", err)
+	if !target.Alive() {
+		return 0, fmt.Errorf("run in container: %w", pidfd.ErrGone)
 	}
-	defer target.Close()
-	e := &entry{Options: o, spec: container.Spec, target: target}
+	e := &entry{Options: o, spec: spec, target: target}
 	run := e.runRelayed
 	if o.Terminal {
 		run = e.runInTerminal
@@ -120,7 +122,7 @@ func (e *entry) start(ctx context.Context, stdio files) (*pidfd.Process, error) 
 	if err != nil {
 		return nil, fmt.Errorf("run in container: %w", err)
 	}
-	if err := child.Executed(ctx); err != nil {
+	if err := e.admit(ctx, child, pid); err != nil {
 		command.Signal(syscall.SIGKILL)
 		command.Wait(context.Background())
 		command.Reap()
@@ -128,6 +130,23 @@ func (e *entry) start(ctx context.Context, stdio files) (*pidfd.Process, error) 
 		return nil, e.explain(err)
 	}
 	return command, nil
+}
+
+// admit puts the command's process where the container's are, lets it go on, and waits until
+// it runs the command.
+func (e *entry) admit(ctx context.Context, child *fork.Child, pid int) error {
+	if e.Place != nil {
+		if err := e.Place(pid); err != nil {
+			return err
+		}
+	}
+	if err := e.spec.Limit(pid); err != nil {
+		return err
+	}
+	if err := child.Send(); err != nil {
+		return err
+	}
+	return child.Executed(ctx)
 }
 
 // reapFirst waits for the child that only entered the namespaces. It ends at once: either
@@ -151,21 +170,29 @@ func (e *entry) compose(p *fork.Program, stdio files) error {
 	if err != nil {
 		return err
 	}
-	groups, err := os.ReadFile(fmt.Sprintf("/proc/%d/setgroups", e.target.PID))
+	ids, err := e.become(p)
 	if err != nil {
-		return fmt.Errorf("look at the container's groups: %w", err)
+		return err
 	}
+	file, err := initproc.File()
+	if err != nil {
+		return err
+	}
+	program := p.Keep(file)
 	target := p.Keep(e.target.File())
 	var fds [3]fork.FD
 	for i, f := range stdio {
 		fds[i] = p.Keep(f)
 	}
 	p.ResetSignals()
-	// Once inside, and until exec, this process has our memory: nobody in there may look.
+	// Once inside, and until exec, this process has our memory: nobody in there may look
+	// (CVE-2016-9962), and our program's file must not be found there (CVE-2019-5736).
 	p.Undumpable()
 	p.Enter(target, ns)
 	p.Spawn()
-	p.SetIDs(0, 0, strings.TrimSpace(string(groups)) == "allow")
+	// By now the parent has put it into the container's control group.
+	p.Receive("wait for its control group", 0)
+	p.SetIDs(0, 0, ids.SetGroups)
 	p.Undumpable()
 	p.Umask(0o022)
 	p.NewSession()
@@ -175,13 +202,38 @@ func (e *entry) compose(p *fork.Program, stdio files) error {
 	for i, fd := range fds {
 		p.Replace(fork.FD(i), fd)
 	}
-	p.Chdir(e.workingDir())
-	if err := launch.Drop(p, e.spec); err != nil {
+	if err := launch.Drop(p, e.spec, e.workingDir(), ids.SetGroups); err != nil {
 		return err
 	}
-	environ := e.environ()
-	p.Exec(launch.Candidates(e.Command[0], environ), e.Command, environ)
+	launch.Exec(p, program, e.Command, e.environ())
 	return nil
+}
+
+// become looks up whom the command runs as.
+func (e *entry) become(p *fork.Program) (launch.IDs, error) {
+	ids, err := launch.IDsOf(e.target.PID)
+	if err != nil {
+		return launch.IDs{}, err
+	}
+	root, err := process.Root(e.target.PID)
+	if err != nil {
+		return launch.IDs{}, err
+	}
+	defer root.Close()
+	name := e.User
+	if name == "" {
+		name = e.spec.User
+	}
+	account, err := launch.Account(root, name, ids)
+	if err != nil {
+		return launch.IDs{}, err
+	}
+	// Otherwise it may all have been another process's.
+	if err := e.target.Signal(0); err != nil {
+		return launch.IDs{}, err
+	}
+	p.SetAccount(account)
+	return ids, nil
 }
 
 func (e *entry) workingDir() string {

@@ -4,6 +4,8 @@ import (
 	"os"
 
 	"github.com/diyform/diyform/internal/linux/fork"
+	"github.com/diyform/diyform/internal/linux/initproc"
+	"github.com/diyform/diyform/internal/linux/pidfd"
 	"github.com/diyform/diyform/providers/container/rootfs"
 )
 
@@ -12,62 +14,148 @@ type composition struct {
 	spec    Spec
 	ids     idMaps
 	root    *rootfs.Root
-	sysfs   bool     // a sysfs comes with the root's mounts
-	output  *os.File // becomes standard output and error
+	sysfs   bool // a sysfs comes with the root's mounts
+	options Options
+	join    *pidfd.Process // whose namespaces are joined, or nil
 	program *fork.Program
 }
 
 // compose writes down what the container's process does, from clone to exec.
 func (c composition) compose() error {
 	p := c.program
-	output := p.Keep(c.output)
+	stdio, initProgram, err := c.keep()
+	if err != nil {
+		return err
+	}
+	target := fork.FD(-1)
+	if c.join != nil {
+		target = p.Keep(c.join.File())
+	}
 	p.ResetSignals()
 
-	// The parent has by then written the id maps, without which nothing below is allowed. If
-	// it died before that, the process ends here.
+	// The parent has by then written the id maps, without which nothing below is allowed, and
+	// put the process into its control group, which becomes its cgroup namespace's root. If
+	// the parent died before that, the process ends here.
 	p.Receive("wait for id maps", 0)
-	if c.spec.BootTime == BootTimeZero {
-		if err := c.zeroClocks(); err != nil {
-			return err
-		}
+	if err := c.composeNamespaces(target); err != nil {
+		return err
 	}
-	// A process enters neither a pid nor, before Linux 6.3, a time namespace of its own
-	// making; its child is in both. The container's first process is this second child, and
-	// the parent records that one before it lets it go on.
-	p.UnsharePID()
 	p.Spawn()
 	incoming := p.Receive("wait for its record", c.incoming())
-	p.SetIDs(0, 0, c.ids.dropGroups)
-	p.Umask(0)
-	p.NewSession()
-	if c.spec.Hostname != "" {
-		p.SetHostname(c.spec.Hostname)
-	}
-	if c.ownNetwork() {
-		p.LoopbackUp()
-	}
+	c.composeSettings()
 	c.composeRoot(incoming)
-	p.Replace(1, output)
-	p.Replace(2, output)
+	for standard, fd := range stdio {
+		if fd >= 0 {
+			p.Replace(fork.FD(standard), fd)
+		}
+	}
 	p.Umask(0o022)
+
+	// Only now are there the image's users to look up, for which the parent gets the root.
+	root := p.OpenPath("/")
+	p.SendFile(root)
+	p.CloseFD(root)
+	p.Ready()
+	p.ReceiveAccount()
+	if c.spec.WorkingDir != "" {
+		p.EnsureFolder(c.spec.WorkingDir)
+	}
 	p.Ready()
 
 	// Created, not started: the network may be configured now.
 	p.Receive("wait for the start", 0)
-	dir := c.spec.WorkingDir
-	if dir == "" {
-		dir = "/"
-	}
-	p.Chdir(dir)
-	if err := Drop(p, c.spec); err != nil {
+	if err := Drop(p, c.spec, c.spec.workingDir(), c.ids.dropGroups); err != nil {
 		return err
 	}
-	environ := c.spec.Environ()
-	p.Exec(Candidates(c.spec.Command[0], environ), c.spec.Command, environ)
+	if c.spec.mayHaveInit() {
+		p.Init(initProgram, initproc.Name)
+	}
+	Exec(p, initProgram, c.spec.Command, c.spec.Environ())
 	return nil
 }
 
-func (c composition) ownNetwork() bool { return c.spec.Network.Join == "" }
+// Exec appends the execution of a command, by the program of package initproc.
+func Exec(p *fork.Program, program fork.FD, command, environ []string) {
+	paths := Candidates(command[0], environ)
+	p.ExecThrough(program, func(status int) ([]string, error) {
+		return initproc.Exec(status, paths, command)
+	}, command[0], environ)
+}
+
+// mayHaveInit reports whether an init is possible, and not unwanted.
+func (s Spec) mayHaveInit() bool { return s.Init != InitNo && s.own(kindPID) }
+
+// keep leaves open what the process gets from its parent at once: the standard files, of which
+// one that there is not is -1, and the program of package initproc.
+func (c composition) keep() (stdio [3]fork.FD, initProgram fork.FD, err error) {
+	for i, f := range []*os.File{c.options.Stdin, c.options.Stdout, c.options.Stderr} {
+		stdio[i] = -1
+		if f != nil {
+			stdio[i] = c.program.Keep(f)
+		}
+	}
+	f, err := initproc.File()
+	if err != nil {
+		return stdio, -1, err
+	}
+	return stdio, c.program.Keep(f), nil
+}
+
+// composeNamespaces enters the namespaces that the clone has not made.
+func (c composition) composeNamespaces(target fork.FD) error {
+	p := c.program
+	if c.join != nil {
+		p.Enter(target, c.spec.joined())
+		p.CloseFD(target)
+		p.Unshare(c.spec.made())
+		// What has entered a user namespace is no more the owner of its files in /proc. It
+		// is in no container's pid namespace yet, so nobody can look at it meanwhile.
+		p.Dumpable()
+	}
+	if c.spec.own(kindCgroup) {
+		p.Unshare(fork.Cgroup)
+	}
+	if c.spec.own(kindTime) {
+		if err := c.zeroClocks(); err != nil {
+			return err
+		}
+	}
+	if c.join != nil {
+		// Other containers' processes see the next child, which has our memory until exec.
+		p.Undumpable()
+	}
+	// A process enters neither a pid nor, before Linux 6.3, a time namespace of its own
+	// making; its child is in both. The container's first process is this second child, and
+	// the parent records that one before it lets it go on.
+	if c.spec.own(kindPID) {
+		p.UnsharePID()
+	}
+	return nil
+}
+
+// composeSettings becomes root of the namespaces and sets them up, while the host's /proc is
+// in sight.
+func (c composition) composeSettings() {
+	p := c.program
+	p.SetIDs(0, 0, c.ids.dropGroups)
+	p.Umask(0)
+	p.NewSession()
+	if c.join != nil {
+		p.Undumpable() // SetIDs has set it anew
+	}
+	if c.spec.Hostname != "" {
+		p.SetHostname(c.spec.Hostname)
+	}
+	if c.spec.Domain != "" {
+		p.SetDomain(c.spec.Domain)
+	}
+	if c.ownNetwork() {
+		p.LoopbackUp()
+	}
+	c.spec.composeSysctls(p)
+}
+
+func (c composition) ownNetwork() bool { return c.spec.own(kindNetwork) }
 
 func (c composition) incoming() int {
 	if c.sysfs {
@@ -91,11 +179,13 @@ func (c composition) zeroClocks() error {
 // latter.
 func (c composition) composeRoot(incoming []fork.FD) {
 	p := c.program
-	kernel := rootfs.Kernel{OwnNetwork: c.ownNetwork(), Sysfs: -1}
+	kernel := rootfs.Kernel{
+		OwnNetwork: c.ownNetwork(), Sysfs: -1, PID: c.whose(kindPID), IPC: c.whose(kindIPC),
+		Cgroup: c.whose(kindCgroup), Privileged: c.spec.Privileges.Privileged,
+	}
 	if c.sysfs {
 		kernel.Sysfs = incoming[len(incoming)-1]
 	}
-	p.PrivateMounts()
 	root := c.root.Compose(p, incoming[:c.root.Incoming()])
 	c.root.ComposeKernel(p, root, kernel)
 	p.PivotRoot(root)
@@ -105,12 +195,20 @@ func (c composition) composeRoot(incoming []fork.FD) {
 	p.CloseFD(null)
 }
 
-// namespaces are what clone makes. The time and the pid namespace come later, and the network
-// namespace that is joined came before.
-func (c composition) namespaces() fork.Namespaces {
-	ns := fork.User | fork.Mount | fork.UTS | fork.IPC | fork.Cgroup
-	if c.ownNetwork() {
-		ns |= fork.Network
+func (c composition) whose(kind string) rootfs.Namespace {
+	switch {
+	case c.spec.joins(kind):
+		return rootfs.Joined
+	case c.spec.keeps(kind):
+		return rootfs.Kept
 	}
-	return ns
+	return rootfs.Own
+}
+
+// namespaces are what clone makes. Who joins a user namespace makes the others inside of it.
+func (c composition) namespaces() fork.Namespaces {
+	if c.join != nil {
+		return 0
+	}
+	return c.spec.made()
 }

@@ -22,8 +22,18 @@ func Explain(s Spec, err error) error {
 		hint = explainClone(step.Errno)
 	case strings.HasPrefix(step.Step, "run "):
 		hint = explainExec(s, step.Errno)
+	case strings.HasPrefix(step.Step, "enter folder ") && step.Errno == syscall.EACCES:
+		hint = "the container's user may not enter the working directory"
 	case strings.HasPrefix(step.Step, "enter folder ") && step.Errno == syscall.ENOENT:
 		hint = "the container's root has no such working directory"
+	case strings.HasPrefix(step.Step, "make folder ") && step.Errno == syscall.EROFS:
+		hint = "the working directory does not exist, and this part of the root is read-only; use one that exists, or mount something there"
+	case step.Step == "look where the working folder is":
+		hint = "the working directory lies outside of the container's root"
+	case strings.HasPrefix(step.Step, "open /proc/sys/") && step.Errno == syscall.ENOENT:
+		hint = "this kernel has no such sysctl, or not in a namespace of the container's"
+	case step.Step == "enter the namespaces" && step.Errno == syscall.EPERM:
+		hint = "who runs this owns not all of the namespaces; join those of a container that the same user started"
 	case step.Step == "mount proc" && step.Errno == syscall.EPERM:
 		hint = "this diyform runs in a container whose /proc is partly hidden, and the kernel " +
 			"gives no full one to those inside; run that container with its /proc unmasked"

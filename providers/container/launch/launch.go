@@ -11,6 +11,7 @@ import (
 	"github.com/diyform/diyform/internal/linux/mount"
 	"github.com/diyform/diyform/internal/linux/netns"
 	"github.com/diyform/diyform/internal/linux/pidfd"
+	"github.com/diyform/diyform/internal/linux/process"
 	"github.com/diyform/diyform/providers/container/rootfs"
 )
 
@@ -20,6 +21,9 @@ type Container struct {
 	Process *pidfd.Process
 	// Mapped reports whether the image's files belong, inside, to whom they belong.
 	Mapped bool
+	// Init reports whether the first process is an init of ours, which gets all signals and
+	// passes them on to the command.
+	Init bool
 
 	spec  Spec
 	child *fork.Child
@@ -29,8 +33,16 @@ type Container struct {
 type Options struct {
 	// Scope tells the container from those of the same ID elsewhere: its stack.
 	Scope string
-	// Output becomes the command's standard output and error.
-	Output *os.File
+	// Stdin, Stdout and Stderr become the command's. Without Stdin it is /dev/null.
+	Stdin, Stdout, Stderr *os.File
+	// Place puts the process into its control group. It is called before the container gets
+	// a cgroup namespace, whose root that group is. nil leaves it where this process is.
+	Place func(pid int) error
+	// Files are written over those of the image.
+	Files []rootfs.File
+	// Join finds the first process of another container of the stack, by its ID. It is
+	// closed when the launch is done with it.
+	Join func(containerID string) (*pidfd.Process, error)
 	// Record is called when the process exists and has done nothing yet. If it fails, or
 	// this process dies before it returns, nothing is left of the container.
 	Record func(*pidfd.Process) error
@@ -52,17 +64,24 @@ func create(ctx context.Context, spec Spec, o Options) (*Container, error) {
 	if err := rootfs.CheckDevices(); err != nil {
 		return nil, err
 	}
-	ids, err := chooseIDs(spec.IDMap, o.Scope+"\x00"+spec.ID)
+	if err := spec.checkShared(); err != nil {
+		return nil, err
+	}
+	join, err := findJoined(spec, o)
 	if err != nil {
 		return nil, err
 	}
-	// The command reopens its output by /dev/stdout, where it must own it.
-	if uid, gid := ids.rootIDs(); uid != os.Geteuid() {
-		if err := o.Output.Chown(uid, gid); err != nil {
-			return nil, fmt.Errorf("give output to the container: %w", err)
-		}
+	if join != nil {
+		defer join.Close()
 	}
-	root, err := rootfs.Open(spec.Root)
+	ids, err := idsFor(spec, o.Scope, join)
+	if err != nil {
+		return nil, err
+	}
+	if err := giveFiles(ids, o); err != nil {
+		return nil, err
+	}
+	root, err := openRoot(spec, o, ids)
 	if err != nil {
 		return nil, err
 	}
@@ -72,19 +91,59 @@ func create(ctx context.Context, spec Spec, o Options) (*Container, error) {
 		return nil, err
 	}
 	defer program.Close()
-	l := launch{composition: composition{spec: spec, ids: ids, root: root, output: o.Output, program: program}}
+	l := launch{composition: composition{spec: spec, ids: ids, root: root, options: o, join: join, program: program}}
 	if err := l.start(ctx); err != nil {
 		return nil, err
 	}
 	defer l.close()
 	c := &Container{spec: spec, child: l.child}
-	c.Mapped, err = l.setUp(ctx, o)
+	err = l.setUp(ctx, c)
 	c.Process = l.process
 	if err != nil {
 		c.Kill()
 		return nil, err
 	}
 	return c, nil
+}
+
+// findJoined gives the first process of the container whose namespaces are joined, or nil.
+func findJoined(spec Spec, o Options) (*pidfd.Process, error) {
+	name := spec.Namespaces.Container
+	if name == "" {
+		return nil, nil
+	}
+	target, err := o.Join(name)
+	if err != nil {
+		return nil, fmt.Errorf("join namespaces of container %q: %w", name, err)
+	}
+	return target, nil
+}
+
+// giveFiles makes the container's root the owner of its standard files: the command reopens
+// its output by /dev/stdout.
+func giveFiles(ids idMaps, o Options) error {
+	uid, gid := ids.rootIDs()
+	if uid == os.Geteuid() {
+		return nil
+	}
+	for _, f := range []*os.File{o.Stdin, o.Stdout, o.Stderr} {
+		if f == nil {
+			continue
+		}
+		if err := f.Chown(uid, gid); err != nil {
+			return fmt.Errorf("give standard files to the container: %w", err)
+		}
+	}
+	return nil
+}
+
+func openRoot(spec Spec, o Options, ids idMaps) (*rootfs.Root, error) {
+	options := rootfs.Options{Data: spec.Data, Files: o.Files}
+	options.UID, options.GID = ids.rootIDs()
+	if spec.Root.ReadOnly { // where the process could not make it
+		options.WorkingDir = spec.WorkingDir
+	}
+	return rootfs.Open(spec.Root, options)
 }
 
 // launch is a launch under way.
@@ -104,7 +163,7 @@ func (l *launch) close() {
 // start clones the process, inside the network namespace that the container joins: from its
 // own user namespace it could not enter one that this does not own.
 func (l *launch) start(ctx context.Context) error {
-	if l.ownNetwork() {
+	if l.spec.Network.Join == "" {
 		return l.clone()
 	}
 	ns, err := netns.Open(l.spec.Network.Join)
@@ -141,32 +200,85 @@ func (l *launch) clone() error {
 }
 
 // setUp gives the process what only its parent can, and waits until it has done its part.
-func (l *launch) setUp(ctx context.Context, o Options) (mapped bool, err error) {
-	if err := l.ids.write(ctx, l.child.PID); err != nil {
-		return false, err
+func (l *launch) setUp(ctx context.Context, c *Container) error {
+	if err := l.prepare(ctx); err != nil {
+		return err
 	}
-	user, err := os.Open(fmt.Sprintf("/proc/%d/ns/user", l.child.PID))
+	owner := l.child.PID
+	if l.join != nil {
+		owner = l.join.PID // whose user namespace the process will enter
+	}
+	user, err := os.Open(fmt.Sprintf("/proc/%d/ns/user", owner))
 	if err != nil {
-		return false, fmt.Errorf("open user namespace: %w", err)
+		return fmt.Errorf("open user namespace: %w", err)
 	}
 	defer user.Close()
 	mounts, mapped, err := l.root.Mounts(user)
 	if err != nil {
-		return false, err
+		return err
 	}
+	c.Mapped = mapped
 	if l.sysfs {
 		mounts = append(mounts[:len(mounts):len(mounts)], l.sysfsMount)
 	}
 	if err := l.spawn(); err != nil {
-		return false, err
+		return err
 	}
-	if err := o.Record(l.process); err != nil {
-		return false, err
+	if err := l.options.Record(l.process); err != nil {
+		return err
 	}
 	if err := l.child.Send(mounts...); err != nil {
-		return false, err
+		return err
 	}
-	return mapped, l.child.Ready(ctx)
+	if err := l.child.Ready(ctx); err != nil {
+		return err
+	}
+	account, err := l.account()
+	if err != nil {
+		return err
+	}
+	c.Init = account.Init
+	if err := l.child.SendAccount(account); err != nil {
+		return err
+	}
+	return l.child.Ready(ctx)
+}
+
+// prepare sets what the first child hands down to the second.
+func (l *launch) prepare(ctx context.Context) error {
+	pid := l.child.PID
+	if l.spec.own(kindUser) {
+		if err := l.ids.write(ctx, pid); err != nil {
+			return err
+		}
+	}
+	if err := l.spec.RaiseLimits(pid); err != nil {
+		return err
+	}
+	if l.spec.OOMScoreAdj != nil {
+		if err := process.SetOOMScoreAdj(pid, *l.spec.OOMScoreAdj); err != nil {
+			return err
+		}
+	}
+	if l.options.Place == nil {
+		return nil
+	}
+	return l.options.Place(pid)
+}
+
+// account looks up the user in the container's root, which is complete now.
+func (l *launch) account() (fork.Account, error) {
+	root, err := l.child.ReceiveFile("the container's root")
+	if err != nil {
+		return fork.Account{}, err
+	}
+	defer root.Close()
+	account, err := Account(root, l.spec.User, IDs{l.ids.uids, l.ids.gids, l.ids.dropGroups})
+	if err != nil {
+		return fork.Account{}, err
+	}
+	account.Init = l.spec.wantsInit(root)
+	return account, nil
 }
 
 // spawn lets the first child make the second, which becomes the container's first process.
@@ -197,6 +309,9 @@ func (l *launch) spawn() error {
 // Start runs the command, and returns when it runs.
 func (c *Container) Start(ctx context.Context) error {
 	defer c.child.Close()
+	if err := c.spec.Limit(c.Process.PID); err != nil {
+		return fmt.Errorf("start container %q: %w", c.spec.ID, err)
+	}
 	if err := c.child.Send(); err != nil {
 		return fmt.Errorf("start container %q: %w", c.spec.ID, Explain(c.spec, err))
 	}

@@ -1,15 +1,10 @@
 package launch
 
 import (
-	"os"
-	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"syscall"
 	"testing"
-
-	"golang.org/x/net/bpf"
 
 	"github.com/diyform/diyform/internal/linux/fork"
 	"github.com/diyform/diyform/internal/linux/process"
@@ -19,12 +14,12 @@ import (
 func valid() Spec {
 	return Spec{
 		ID: "a", Root: rootfs.Spec{Host: true}, Command: []string{"true"},
-		BootTime: BootTimeZero, IDMap: IDMapAuto, StopSignal: 15,
+		BootTime: BootTimeZero, IDMap: IDMapAuto, StopSignal: 15, Data: "/data",
 	}
 }
 
 func TestDecode(t *testing.T) {
-	const text = `{"id":"a","root":{"host":true},"command":["true"],"boot_time":"zero","id_map":"auto","stop_signal":15%s}`
+	const text = `{"id":"a","root":{"host":true},"command":["true"],"boot_time":"zero","id_map":"auto","data":"/data","stop_signal":15%s}`
 	s, err := Decode(strings.NewReader(strings.Replace(text, "%s", "", 1)))
 	if err != nil || !s.Equal(valid()) {
 		t.Errorf("decoded %+v, %v", s, err)
@@ -49,7 +44,26 @@ func TestValidate(t *testing.T) {
 		`neither "zero" nor "host"`:              func(s *Spec) { s.BootTime = "" },
 		"id map":                                 func(s *Spec) { s.IDMap = "all" },
 		"no signal":                              func(s *Spec) { s.StopSignal = 0 },
-		"environment variable":                   func(s *Spec) { s.Env = map[string]string{"A=B": ""} },
+		"always the container's own":             func(s *Spec) { s.Namespaces.Keep = []string{"mount"} },
+		`Did you mean "uts"`:                     func(s *Spec) { s.Namespaces.Keep = []string{"utc"} },
+		"shared twice":                           func(s *Spec) { s.Namespaces = Namespaces{Keep: []string{"pid"}, Join: []string{"pid"}, Container: "b"} },
+		"takes both their kinds and":             func(s *Spec) { s.Namespaces.Join = []string{"pid"} },
+		"cannot join itself":                     func(s *Spec) { s.Namespaces = Namespaces{Join: []string{"pid"}, Container: "a"} },
+		"cannot keep the host's": func(s *Spec) {
+			s.Namespaces = Namespaces{Keep: []string{"user"}, Join: []string{"pid"}, Container: "b"}
+		},
+		"in one network namespace":           func(s *Spec) { s.Namespaces.Keep, s.Network.Join = []string{"network"}, "x" },
+		"are the uts namespace's":            func(s *Spec) { s.Namespaces.Keep, s.Hostname = []string{"uts"}, "x" },
+		"this one, which is shared, has one": func(s *Spec) { s.Namespaces.Keep, s.Init = []string{"pid"}, InitYes },
+		"both added and dropped":             func(s *Spec) { s.Privileges = Privileges{Add: []string{"KILL"}, Drop: []string{"KILL"}} },
+		`Did you mean "nofile"`:              func(s *Spec) { s.ResourceLimits = []ResourceLimit{{"nofiles", 1, 1}} },
+		"above the hard one":                 func(s *Spec) { s.ResourceLimits = []ResourceLimit{{"nofile", 2, 1}} },
+		"is the whole machine's":             func(s *Spec) { s.Sysctls = map[string]string{"vm.swappiness": "1"} },
+		"cannot be the key":                  func(s *Spec) { s.Sysctls = map[string]string{"net../../vm.swappiness": "1"} },
+		`by "hostname"`:                      func(s *Spec) { s.Sysctls = map[string]string{"kernel.hostname": "x"} },
+		"which this container shares":        func(s *Spec) { s.Network.Join, s.Sysctls = "x", map[string]string{"net.a": "1"} },
+		"between -1000 and 1000":             func(s *Spec) { n := 1001; s.OOMScoreAdj = &n },
+		"environment variable":               func(s *Spec) { s.Env = map[string]string{"A=B": ""} },
 	} {
 		s := valid()
 		change(&s)
@@ -96,21 +110,6 @@ func TestHashedRangesAreFree(t *testing.T) {
 	}
 }
 
-func TestSubordinate(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "subuid")
-	if err := os.WriteFile(file, []byte("# comment\nme:100000:65536\n1000:300000:1000\nother:500:x\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	got, err := subordinate(file, []string{"1000", "me"})
-	want := []process.Range{{Outside: 100000, Count: 65536}, {Outside: 300000, Count: 1000}}
-	if err != nil || !slices.Equal(got, want) {
-		t.Errorf("ranges are %v, %v", got, err)
-	}
-	if got, err := subordinate(file+".missing", nil); err != nil || got != nil {
-		t.Errorf("without a file: %v, %v", got, err)
-	}
-}
-
 func TestExplain(t *testing.T) {
 	s := valid()
 	for want, err := range map[string]error{
@@ -124,84 +123,4 @@ func TestExplain(t *testing.T) {
 			t.Errorf("%v is explained as %q", err, got)
 		}
 	}
-}
-
-// TestFilter interprets the seccomp filter for some calls, by their numbers on amd64.
-func TestFilter(t *testing.T) {
-	if runtime.GOARCH != "amd64" {
-		t.Skip("the numbers are amd64's")
-	}
-	raw, err := filter()
-	if err != nil {
-		t.Fatal(err)
-	}
-	code, ok := bpf.Disassemble(raw)
-	if !ok {
-		t.Fatal("the filter has instructions that do not decode")
-	}
-	const (
-		amd64 = 0xC000003E
-		i386  = 0x40000003
-	)
-	for _, c := range []struct {
-		name             string
-		arch, number, a0 uint32
-		want             uint32
-	}{
-		{"read", amd64, 0, 0, allow},
-		{"execve", amd64, 59, 0, allow},
-		{"mount", amd64, 165, 0, eperm},
-		{"unshare", amd64, 272, 0, eperm},
-		{"clone of a process", amd64, 56, 17, allow},
-		{"clone of a user namespace", amd64, 56, 0x10000000, eperm},
-		{"clone3", amd64, 435, 0, enosys},
-		{"personality of Linux", amd64, 135, 0, allow},
-		{"the same for 32 bits", amd64, 135, 8, allow},
-		{"another personality", amd64, 135, 4, eperm},
-		{"inet socket", amd64, 41, 2, allow},
-		{"vsock socket", amd64, 41, vsock, eperm},
-		{"a call that does not exist yet", amd64, 2000, 0, enosys},
-		{"x32", amd64, 0x40000000, 0, enosys},
-		{"i386", i386, 3, 0, eperm},
-	} {
-		if got := interpret(t, code, c.arch, c.number, c.a0); got != c.want {
-			t.Errorf("%s gives %#x, want %#x", c.name, got, c.want)
-		}
-	}
-}
-
-// interpret runs a filter as the kernel does, on struct seccomp_data in the host's byte
-// order. The bpf package's own machine reads packets, which have network byte order.
-func interpret(t *testing.T, code []bpf.Instruction, arch, number, a0 uint32) uint32 {
-	t.Helper()
-	data := map[uint32]uint32{0: number, 4: arch, 16: a0, 20: 0}
-	var a uint32
-	for pc := 0; pc < len(code); pc++ {
-		switch in := code[pc].(type) {
-		case bpf.LoadAbsolute:
-			a = data[in.Off]
-		case bpf.Jump:
-			pc += int(in.Skip)
-		case bpf.JumpIf:
-			pc += skip(in, a)
-		case bpf.RetConstant:
-			return in.Val
-		default:
-			t.Fatalf("instruction %v", in)
-		}
-	}
-	t.Fatal("the filter does not return")
-	return 0
-}
-
-func skip(in bpf.JumpIf, a uint32) int {
-	holds := map[bpf.JumpTest]bool{
-		bpf.JumpEqual: a == in.Val, bpf.JumpNotEqual: a != in.Val, bpf.JumpGreaterThan: a > in.Val,
-		bpf.JumpGreaterOrEqual: a >= in.Val, bpf.JumpLessThan: a < in.Val, bpf.JumpLessOrEqual: a <= in.Val,
-		bpf.JumpBitsSet: a&in.Val != 0, bpf.JumpBitsNotSet: a&in.Val == 0,
-	}[in.Cond]
-	if holds {
-		return int(in.SkipTrue)
-	}
-	return int(in.SkipFalse)
 }

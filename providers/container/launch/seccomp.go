@@ -2,25 +2,16 @@ package launch
 
 import (
 	"fmt"
-	"slices"
 	"strings"
-	"sync"
 
-	seccomp "github.com/elastic/go-seccomp-bpf"
-	"github.com/elastic/go-seccomp-bpf/arch"
 	"golang.org/x/net/bpf"
+	"golang.org/x/sys/unix"
+
+	"github.com/diyform/diyform/internal/linux/seccomp"
 )
 
-// What the filter returns to the kernel: seccomp(2). ENOSYS says "this kernel is too old for
-// that", after which programs use an older call.
-const (
-	allow  = 0x7FFF0000      // SECCOMP_RET_ALLOW
-	eperm  = 0x00050000 | 1  // SECCOMP_RET_ERRNO
-	enosys = 0x00050000 | 38 // SECCOMP_RET_ERRNO
-	number = 0               // offsets in struct seccomp_data
-	abi    = 4
-	first  = 16 // the first argument's lower half, on little-endian machines
-)
+// unconfined is the seccomp setting for no filter at all.
+const unconfined = "unconfined"
 
 const (
 	// newNamespaces are the flags of clone(2) that make namespaces: each gives whoever
@@ -28,88 +19,78 @@ const (
 	newNamespaces = 0x7E020000
 	// vsock is AF_VSOCK: the way to the hypervisor, which no namespace closes.
 	vsock = 40
-	// x32 is where the numbers of amd64's second ABI begin.
-	x32 = 1 << 30
+	// lower are the 32 bits that the kernel looks at where an argument is an int.
+	lower = 0xFFFFFFFF
 )
 
 // personalities are Linux, the same with the name of Linux 2.6, both for 32 bits, and the
 // question which one it is.
-var personalities = []uint32{0, 0x20000, 8, 0x20008, 0xFFFFFFFF}
+var personalities = []uint64{0, 0x20000, 8, 0x20008, 0xFFFFFFFF}
 
-// filter is the default filter, made once: it is the same for every container.
-var filter = sync.OnceValues(func() ([]bpf.RawInstruction, error) {
-	info, err := arch.GetInfo("")
-	if err != nil {
-		return nil, fmt.Errorf("make seccomp filter: %w", err)
-	}
-	policy := seccomp.Policy{
-		DefaultAction: seccomp.ActionErrno, // EPERM
-		Syscalls:      []seccomp.SyscallGroup{{Action: seccomp.ActionAllow, Names: known(allowed, info)}},
-	}
-	code, err := policy.Assemble()
-	if err != nil {
-		return nil, fmt.Errorf("make seccomp filter: %w", err)
-	}
-	raw, err := bpf.Assemble(append(conditional(info), code...))
-	if err != nil {
-		return nil, fmt.Errorf("make seccomp filter: %w", err)
-	}
-	return raw, nil
-})
-
-// conditional decides the calls that depend on their arguments or are to be answered with
-// ENOSYS. The library's conditions do not serve: after one that does not hold, it compares
-// the argument, not the call's number, with the numbers that follow.
-func conditional(info *arch.Info) []bpf.Instruction {
-	code := []bpf.Instruction{
-		bpf.LoadAbsolute{Off: abi, Size: 4},
-		bpf.JumpIf{Cond: bpf.JumpEqual, Val: uint32(info.ID), SkipTrue: 1},
-		bpf.RetConstant{Val: eperm},
-		bpf.LoadAbsolute{Off: number, Size: 4},
-		// Calls that were added to the kernel after the list was made.
-		bpf.JumpIf{Cond: bpf.JumpGreaterThan, Val: newest(info), SkipFalse: 1},
-		bpf.RetConstant{Val: enosys},
-	}
-	// clone3 has its flags in memory, where no filter sees them.
-	code = append(code, when(info, "clone3", bpf.RetConstant{Val: enosys})...)
-	code = append(code, when(info, "clone",
-		bpf.JumpIf{Cond: bpf.JumpBitsSet, Val: newNamespaces, SkipTrue: 1},
-		bpf.RetConstant{Val: allow})...)
-	code = append(code, when(info, "socket",
-		bpf.JumpIf{Cond: bpf.JumpEqual, Val: vsock, SkipTrue: 1},
-		bpf.RetConstant{Val: allow})...)
-	var is []bpf.Instruction
-	for _, p := range personalities {
-		is = append(is, bpf.JumpIf{Cond: bpf.JumpEqual, Val: p, SkipFalse: 1}, bpf.RetConstant{Val: allow})
-	}
-	return append(code, when(info, "personality", is...)...)
+// filter is an installed system call filter.
+type filter struct {
+	code  []bpf.RawInstruction
+	flags uintptr
 }
 
-// when decides one call by its first argument. What the decision leaves open is EPERM.
-func when(info *arch.Info, name string, decision ...bpf.Instruction) []bpf.Instruction {
-	body := append([]bpf.Instruction{bpf.LoadAbsolute{Off: first, Size: 4}}, decision...)
-	body = append(body, bpf.RetConstant{Val: eperm})
-	is := bpf.JumpIf{Cond: bpf.JumpEqual, Val: uint32(info.SyscallNames[name]), SkipFalse: uint8(len(body))}
-	return append([]bpf.Instruction{is}, body...)
-}
-
-// newest gives the highest number of a call that is known.
-func newest(info *arch.Info) uint32 {
-	last := 0
-	for _, n := range info.SyscallNames {
-		if n < x32 {
-			last = max(last, n)
+// filter gives the container's filter, nil for none.
+func (s Spec) filter(c capabilities) (*filter, error) {
+	profile := defaultProfile()
+	switch given := s.Privileges.Seccomp; {
+	case given == unconfined, given == "" && s.Privileges.Privileged:
+		return nil, nil
+	case given != "":
+		var err error
+		if profile, err = seccomp.Read([]byte(given)); err != nil {
+			return nil, err
 		}
 	}
-	return uint32(last)
+	compiled, err := profile.Compile(seccomp.Machine{HasCapability: c.has, Kernel: seccomp.Kernel()})
+	if err != nil {
+		return nil, err
+	}
+	for _, call := range s.needed() {
+		if !compiled.Allows(call) {
+			return nil, fmt.Errorf("use seccomp profile: it forbids %s, without which no container of this kind can start", call)
+		}
+	}
+	return &filter{compiled.Code, compiled.Flags}, nil
 }
 
-// known leaves out the calls that this architecture has not.
-func known(names []string, info *arch.Info) []string {
-	return slices.DeleteFunc(slices.Clone(names), func(name string) bool {
-		_, ok := info.SyscallNames[name]
-		return !ok
-	})
+// needed are the calls between the filter's installation and the command.
+func (s Spec) needed() []string {
+	calls := []string{"execve", "execveat", "rt_sigprocmask", "fcntl", "write", "exit_group"}
+	if s.mayHaveInit() {
+		calls = append(calls, "clone", "setsid", "wait4", "rt_sigtimedwait", "kill")
+	}
+	return calls
+}
+
+// defaultProfile answers what it does not know with EPERM. ENOSYS says "this kernel is too old
+// for that", after which programs use an older call.
+func defaultProfile() seccomp.Profile {
+	nosys := uint(unix.ENOSYS)
+	p := seccomp.Profile{
+		DefaultAction: "SCMP_ACT_ERRNO", Foreign: "SCMP_ACT_ERRNO",
+		Syscalls: []seccomp.Call{
+			{Names: allowed, Action: "SCMP_ACT_ALLOW"},
+			// It has its flags in memory, where no filter sees them.
+			{Name: "clone3", Action: "SCMP_ACT_ERRNO", ErrnoRet: &nosys},
+			{Name: "clone", Action: "SCMP_ACT_ALLOW", Args: []seccomp.Arg{
+				{Value: newNamespaces, ValueTwo: 0, Op: "SCMP_CMP_MASKED_EQ"},
+			}},
+			{Name: "socket", Action: "SCMP_ACT_ERRNO", Args: []seccomp.Arg{
+				{Value: lower, ValueTwo: vsock, Op: "SCMP_CMP_MASKED_EQ"},
+			}},
+			{Name: "socket", Action: "SCMP_ACT_ALLOW"},
+		},
+	}
+	for _, persona := range personalities {
+		p.Syscalls = append(p.Syscalls, seccomp.Call{Name: "personality", Action: "SCMP_ACT_ALLOW", Args: []seccomp.Arg{
+			{Value: lower, ValueTwo: persona, Op: "SCMP_CMP_MASKED_EQ"},
+		}})
+	}
+	return p
 }
 
 // allowed is what podman's and Docker's default profiles allow without conditions to a

@@ -32,18 +32,77 @@ type Spec struct {
 	Root    rootfs.Spec       `json:"root"`
 	Command []string          `json:"command"`
 	Env     map[string]string `json:"env,omitempty"`
-	// WorkingDir is absolute; left out, it is "/".
-	WorkingDir string  `json:"working_dir,omitempty"`
-	Hostname   string  `json:"hostname,omitempty"`
-	Network    Network `json:"network,omitzero"`
+	// WorkingDir is absolute; left out, it is "/". It is made where it is missing.
+	WorkingDir string `json:"working_dir,omitempty"`
+	// User is whom the command runs as: a name or a number, and after a colon that of a group.
+	// Names are those of the image's /etc/passwd and /etc/group. Left out, it is root.
+	User     string  `json:"user,omitempty"`
+	Hostname string  `json:"hostname,omitempty"`
+	Domain   string  `json:"domain,omitempty"` // of the UTS namespace: the NIS domain
+	Network  Network `json:"network,omitzero"`
+	// Namespaces says which namespaces are not the container's own.
+	Namespaces Namespaces `json:"namespaces,omitzero"`
 	// BootTime is when the container's clocks began: BootTimeZero or BootTimeHost.
 	BootTime BootTime `json:"boot_time"`
 	IDMap    IDMap    `json:"id_map"`
-	// Log is the file that the output is appended to; left out, it is in the container's
-	// runtime folder and goes with it.
-	Log string `json:"log,omitempty"`
+	// Init says whether a small first process reaps orphans and passes signals on.
+	Init Init `json:"init,omitempty"`
+	// Privileges are what the container's processes may do besides the default, and what not.
+	Privileges Privileges `json:"privileges,omitzero"`
+	// Limits of the first process, which all others inherit: getrlimit(2).
+	ResourceLimits []ResourceLimit `json:"resource_limits,omitempty"`
+	// Sysctls are set before the command runs, by key: net.ipv4.ip_forward. Only those of the
+	// container's own namespaces can be.
+	Sysctls map[string]string `json:"sysctls,omitempty"`
+	// OOMScoreAdj is proc_pid_oom_score_adj(5); nil leaves it as it is.
+	OOMScoreAdj *int `json:"oom_score_adj,omitempty"`
+	// Stdin keeps standard input open: attach writes to it. Otherwise it is /dev/null.
+	Stdin bool `json:"stdin,omitempty"`
+	// Data is the container's folder on disk: its writable layer and its log. It is absolute,
+	// made at the start and removed with the container.
+	Data string `json:"data"`
 	// StopSignal is the number of the signal that asks the command to end.
 	StopSignal int `json:"stop_signal"`
+}
+
+// Namespaces are the kinds of namespaces that a container shares: "user", "pid", "network",
+// "ipc", "uts", "cgroup", "time". Its mount namespace is always its own.
+type Namespaces struct {
+	// Keep are shared with the host, or with what the supervisor is in.
+	Keep []string `json:"keep,omitempty"`
+	// Join are shared with another container of the stack, by its ID.
+	Join      []string `json:"join,omitempty"`
+	Container string   `json:"container,omitempty"`
+}
+
+// Init is whether a container has an init process of ours as its first.
+type Init string
+
+const (
+	// InitAuto is an init for shells and scripts, which neither reap nor pass signals on.
+	InitAuto Init = ""
+	InitYes  Init = "yes"
+	InitNo   Init = "no"
+)
+
+// Privileges change what a container's processes may do.
+type Privileges struct {
+	// Privileged is all capabilities of the container's user namespace, no system call filter
+	// and nothing hidden or read-only in /proc and /sys.
+	Privileged bool `json:"privileged,omitempty"`
+	// Add and Drop are names of capabilities without CAP_, or ALL.
+	Add  []string `json:"add,omitempty"`
+	Drop []string `json:"drop,omitempty"`
+	// Seccomp is a profile in the JSON format of OCI engines (containers/common's
+	// seccomp.json), "unconfined", or left out for the default.
+	Seccomp string `json:"seccomp,omitempty"`
+}
+
+// ResourceLimit is one of getrlimit(2), by its name without RLIMIT_, in lower case: "nofile".
+type ResourceLimit struct {
+	Name string `json:"name"`
+	Soft uint64 `json:"soft"` // math.MaxUint64 is unlimited
+	Hard uint64 `json:"hard"`
 }
 
 // Network says which network namespace the container is in: by default a new one.
@@ -99,7 +158,9 @@ func (s Spec) Equal(o Spec) bool {
 
 // Validate tells everything that is wrong with the spec itself.
 func (s Spec) Validate() error {
-	errs := []error{s.Root.Validate(), s.Network.validate(), s.validateProcess()}
+	errs := []error{
+		s.Root.Validate(), s.Network.validate(), s.validateProcess(), s.validateNamespaces(), s.validatePrivileges(), s.validateSettings(),
+	}
 	if s.ID == "" || s.ID == "." || s.ID == ".." || strings.ContainsAny(s.ID, "/\x00") || len(s.ID) > 200 {
 		errs = append(errs, fmt.Errorf("container id %q cannot be a file name", s.ID))
 	}
@@ -131,8 +192,11 @@ func (s Spec) validateProcess() error {
 	if s.WorkingDir != "" && !filepath.IsAbs(s.WorkingDir) {
 		errs = append(errs, fmt.Errorf("working directory %q is not absolute", s.WorkingDir))
 	}
-	if s.Log != "" && !filepath.IsAbs(s.Log) {
-		errs = append(errs, fmt.Errorf("log file %q is not absolute", s.Log))
+	if !filepath.IsAbs(s.Data) {
+		errs = append(errs, fmt.Errorf("data folder %q is not absolute", s.Data))
+	}
+	if s.Init != InitAuto && s.Init != InitYes && s.Init != InitNo {
+		errs = append(errs, fmt.Errorf(`init %q is neither "yes" nor "no"`, s.Init))
 	}
 	if s.StopSignal < 1 || s.StopSignal > 64 {
 		errs = append(errs, fmt.Errorf("stop signal %d is no signal", s.StopSignal))
@@ -147,9 +211,10 @@ func (n Network) validate() error {
 	return nil
 }
 
-// Environ gives the environment in the form that exec takes, with a PATH and a HOME.
+// Environ gives the environment in the form that exec takes, with a PATH. The HOME is the
+// user's, unless Env has one.
 func (s Spec) Environ() []string {
-	vars := map[string]string{"PATH": DefaultPath, "HOME": "/root"}
+	vars := map[string]string{"PATH": DefaultPath}
 	for name, value := range s.Env {
 		vars[name] = value
 	}
@@ -158,6 +223,13 @@ func (s Spec) Environ() []string {
 		list = append(list, name+"="+vars[name])
 	}
 	return list
+}
+
+func (s Spec) workingDir() string {
+	if s.WorkingDir == "" {
+		return "/"
+	}
+	return s.WorkingDir
 }
 
 // Candidates gives the paths at which a command is to be tried, as a shell would.

@@ -2,9 +2,6 @@ package rootfs
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
-	"strings"
 
 	"github.com/diyform/diyform/internal/linux/fork"
 	"github.com/diyform/diyform/internal/linux/mount"
@@ -13,6 +10,7 @@ import (
 const (
 	noPrograms = fork.NoSuid | fork.NoDev | fork.NoExec
 	shmSize    = "64m"
+	cgroups    = "/sys/fs/cgroup"
 )
 
 // Kernel is what a container sees of the kernel.
@@ -23,7 +21,21 @@ type Kernel struct {
 	// Sysfs is a sysfs of the network namespace that the launching process could mount,
 	// and sent along. -1 where it could not.
 	Sysfs fork.FD
+	// PID, IPC and Cgroup say whose these namespaces are. The cgroup namespace must have been
+	// entered or made before ComposeKernel's steps run.
+	PID, IPC, Cgroup Namespace
+	// Privileged hides nothing, and lets the container write to what it owns.
+	Privileged bool
 }
+
+// Namespace is whose a namespace is.
+type Namespace uint8
+
+const (
+	Own    Namespace = iota // the container's
+	Kept                    // the host's, or what the supervisor is in
+	Joined                  // another container's
+)
 
 // device is one of the files of the host's /dev that a container gets.
 type device struct {
@@ -36,21 +48,6 @@ var devices = []device{
 	{"null", 1, 3, false}, {"zero", 1, 5, false}, {"full", 1, 7, false},
 	{"random", 1, 8, false}, {"urandom", 1, 9, false}, {"tty", 5, 0, true},
 }
-
-// hiddenFiles and hiddenFolders are what the kernel tells or lets do about the whole
-// machine; the lists are podman's defaults.
-var (
-	hiddenFiles = []string{
-		"proc/interrupts", "proc/kcore", "proc/keys", "proc/latency_stats", "proc/sched_debug",
-		"proc/timer_list", "proc/timer_stats",
-	}
-	hiddenFolders = []string{
-		"proc/acpi", "proc/scsi", "sys/firmware", "sys/devices/virtual/powercap", "sys/fs/selinux",
-	}
-	readOnly = []string{
-		"proc/asound", "proc/bus", "proc/fs", "proc/irq", "proc/sys", "proc/sysrq-trigger",
-	}
-)
 
 // CheckDevices verifies that the host's devices are what their names say: they will be
 // mounted into containers, and /dev/null over what must not be read.
@@ -75,31 +72,49 @@ func CheckDevices() error {
 // seen. It comes before the old root is detached: without root, the kernel gives a proc or
 // sysfs only to who has one in sight already (EPERM).
 func (r *Root) ComposeKernel(p *fork.Program, root fork.FD, k Kernel) {
-	mountNew(p, root, "proc", "proc", noPrograms)
+	composeProc(p, root, k)
 	composeSys(p, root, k)
-	composeDev(p, root)
-	if r.spec.Host {
-		mountNew(p, root, "tmp", "tmpfs", fork.NoSuid|fork.NoDev, "mode=1777")
-		mountNew(p, root, "run", "tmpfs", fork.NoSuid|fork.NoDev, "mode=0755")
+	composeCgroup(p, root, k)
+	composeDev(p, root, k)
+	for _, a := range r.late {
+		a.mount(p, root)
 	}
-	for _, path := range hiddenFiles {
-		hideFile(p, root, path)
+	if !k.Privileged {
+		composeMasks(p, root)
 	}
-	for _, path := range hiddenFolders {
-		hideFolder(p, root, path)
+	for _, m := range r.protect {
+		p.SetAttr(m, false, fork.ReadOnly)
+		if m != root {
+			p.CloseFD(m)
+		}
 	}
-	for _, path := range readOnly {
-		protect(p, root, path)
-	}
-	for _, path := range r.spec.Hide {
-		hide(p, root, r.spec.image(), path)
-	}
+	r.late, r.protect = nil, nil
 }
 
 func mountNew(p *fork.Program, root fork.FD, target, kind string, attrs fork.Attr, options ...string) {
 	m := p.Filesystem(kind, attrs, options...)
 	attach(p, root, target, m)
 	p.CloseFD(m)
+}
+
+// mountHosts mounts what the host has at a path.
+func mountHosts(p *fork.Program, root fork.FD, target, path string, attrs fork.Attr) {
+	m := p.Clone(path, true)
+	p.SetAttr(m, true, attrs)
+	attach(p, root, target, m)
+	p.CloseFD(m)
+}
+
+// composeProc mounts a proc, which shows the pid namespace of who mounts it. Where that
+// belongs to another user namespace, this is refused, and the host's shows the processes of
+// that namespace as well.
+func composeProc(p *fork.Program, root fork.FD, k Kernel) {
+	own := func() { mountNew(p, root, "proc", "proc", noPrograms) }
+	if k.PID == Own {
+		own()
+		return
+	}
+	p.FirstOf(fork.Refused, own, func() { mountHosts(p, root, "proc", "/proc", noPrograms) })
 }
 
 // composeSys mounts a sysfs, which shows the network namespace it was mounted in. Where the
@@ -110,21 +125,51 @@ func composeSys(p *fork.Program, root fork.FD, k Kernel) {
 		p.CloseFD(k.Sysfs)
 		return
 	}
-	hosts := func() {
-		m := p.Clone("/sys", true)
-		p.SetAttr(m, true, fork.ReadOnly|noPrograms)
-		attach(p, root, "sys", m)
-		p.CloseFD(m)
-	}
+	hosts := func() { mountHosts(p, root, "sys", "/sys", fork.ReadOnly|noPrograms) }
 	if !k.OwnNetwork {
 		hosts()
 		return
 	}
+	attrs := noPrograms | fork.ReadOnly
+	if k.Privileged {
+		attrs = noPrograms
+	}
 	// Refused where the host's /sys is itself partly hidden, as in another container.
-	p.FirstOf(fork.Refused, func() { mountNew(p, root, "sys", "sysfs", noPrograms|fork.ReadOnly) }, hosts)
+	p.FirstOf(fork.Refused, func() { mountNew(p, root, "sys", "sysfs", attrs) }, hosts)
 }
 
-func composeDev(p *fork.Program, root fork.FD) {
+// composeCgroup shows the container's own control group, where the host has the unified
+// hierarchy in the usual place, and otherwise none: not those of the host's other programs.
+func composeCgroup(p *fork.Program, root fork.FD, k Kernel) {
+	attrs := noPrograms | fork.ReadOnly
+	if k.Privileged {
+		attrs = noPrograms
+	}
+	none := func() { hideFolder(p, root, "sys/fs/cgroup") }
+	var m func() fork.FD
+	switch {
+	case !mount.IsCgroup2(cgroups):
+		none()
+		return
+	case k.Cgroup == Kept:
+		m = func() fork.FD {
+			m := p.Clone(cgroups, true)
+			p.SetAttr(m, true, attrs)
+			return m
+		}
+	default:
+		m = func() fork.FD { return p.Filesystem("cgroup2", attrs) }
+	}
+	p.FirstOf(append(fork.Refused[:len(fork.Refused)-1:len(fork.Refused)-1], fork.Missing[0]), func() {
+		place := p.Path(root, "sys/fs/cgroup")
+		m := m()
+		p.Attach("sys/fs/cgroup", m, place)
+		p.CloseFD(m)
+		p.CloseFD(place)
+	}, none)
+}
+
+func composeDev(p *fork.Program, root fork.FD, k Kernel) {
 	dev := p.Filesystem("tmpfs", fork.NoSuid|fork.StrictAtime, "mode=0755", "size=64k")
 	attach(p, root, "dev", dev)
 	for _, d := range devices {
@@ -146,61 +191,24 @@ func composeDev(p *fork.Program, root fork.FD) {
 	}
 	// No gid=5: that group need not be mapped.
 	mountNew(p, dev, "pts", "devpts", fork.NoSuid|fork.NoExec, "newinstance", "ptmxmode=0666", "mode=0620")
-	mountNew(p, dev, "shm", "tmpfs", noPrograms, "mode=1777", "size="+shmSize)
-	mountNew(p, dev, "mqueue", "mqueue", noPrograms)
+	composeIPC(p, dev, k)
 	p.CloseFD(dev)
 }
 
-// hideFile puts the host's /dev/null, which CheckDevices knows, over a file if it exists.
-func hideFile(p *fork.Program, root fork.FD, path string) {
-	p.Optional(fork.Missing, func() {
-		place := p.Path(root, path)
-		m := p.Clone("/dev/null", false)
-		p.SetAttr(m, false, fork.ReadOnly|fork.NoSuid|fork.NoExec)
-		p.Attach(path, m, place)
-		p.CloseFD(m)
-		p.CloseFD(place)
-	})
-}
-
-// hideFolder puts an empty file system over a folder if it exists.
-func hideFolder(p *fork.Program, root fork.FD, path string) {
-	p.Optional(fork.Missing, func() {
-		place := p.Path(root, path)
-		m := p.Filesystem("tmpfs", noPrograms|fork.ReadOnly, "size=4k", "mode=0555")
-		p.Attach(path, m, place)
-		p.CloseFD(m)
-		p.CloseFD(place)
-	})
-}
-
-// protect makes a file or folder read-only if it exists.
-func protect(p *fork.Program, root fork.FD, path string) {
-	p.Optional(fork.Missing, func() {
-		place := p.Path(root, path)
-		m := p.CloneFD(place, true)
-		p.SetAttr(m, true, fork.ReadOnly)
-		p.Attach(path, m, place)
-		p.CloseFD(m)
-		p.CloseFD(place)
-	})
-}
-
-// hide hides a path of the image, whatever it is, under the name that it really has: a
-// symbolic link on the way would leave that one in sight.
-func hide(p *fork.Program, root fork.FD, image, path string) {
-	real, err := filepath.EvalSymlinks(filepath.Join(image, path))
-	if err != nil {
-		return // nothing there to be seen
-	}
-	info, err := os.Stat(real)
-	inside, relErr := filepath.Rel(image, real)
-	if err != nil || relErr != nil || strings.HasPrefix(inside, "..") {
-		return
-	}
-	if info.IsDir() {
-		hideFolder(p, root, inside)
-	} else {
-		hideFile(p, root, inside)
+// composeIPC mounts what shows the ipc namespace, and what programs share memory by. Of
+// another container's there is no more to be had than the namespace itself.
+func composeIPC(p *fork.Program, dev fork.FD, k Kernel) {
+	ownShm := func() { mountNew(p, dev, "shm", "tmpfs", noPrograms, "mode=1777", "size="+shmSize) }
+	ownQueues := func() { mountNew(p, dev, "mqueue", "mqueue", noPrograms) }
+	switch k.IPC {
+	case Own:
+		ownShm()
+		ownQueues()
+	case Kept:
+		p.FirstOf(fork.Missing, func() { mountHosts(p, dev, "shm", "/dev/shm", noPrograms) }, ownShm)
+		p.Optional(fork.Missing, func() { mountHosts(p, dev, "mqueue", "/dev/mqueue", noPrograms) })
+	case Joined:
+		ownShm()
+		p.Optional(fork.Refused, ownQueues)
 	}
 }

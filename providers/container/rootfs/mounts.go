@@ -53,17 +53,22 @@ func isDisk(m *mountinfo.Info) bool {
 
 // apart makes layers of an image for a process that may not clone it.
 func apart(spec Spec) ([]layer, error) {
-	image := spec.image()
-	info, err := os.Stat(image)
+	images := spec.images()
+	info, err := os.Stat(images[0])
 	if err != nil {
 		return nil, fmt.Errorf("open root image: %w", err)
 	}
+	whole := []layer{{how: overlaid, sources: images, mode: modeOf(info)}}
+	if len(spec.Layers) > 0 {
+		return whole, nil // nobody mounts anything in the image store
+	}
+	image := images[0]
 	covered, err := coveredFolders(image)
 	if err != nil {
 		return nil, err
 	}
 	if len(covered) == 0 {
-		return []layer{{how: overlaid, source: image, mode: modeOf(info)}}, nil
+		return whole, nil
 	}
 	layers := []layer{{how: empty, mode: modeOf(info)}}
 	entries, err := os.ReadDir(image)
@@ -91,17 +96,17 @@ func layerOf(path string, e os.DirEntry, covered bool) (layer, bool, error) {
 	switch {
 	case e.Type()&os.ModeSymlink != 0:
 		target, err := os.Readlink(path)
-		return layer{how: linked, source: target, target: e.Name()}, err == nil, err
+		return layer{how: linked, sources: []string{target}, target: e.Name()}, err == nil, err
 	case !e.IsDir():
 		return layer{}, false, nil
 	case covered:
-		return layer{how: bound, source: path, target: e.Name()}, true, nil
+		return layer{how: bound, sources: []string{path}, target: e.Name()}, true, nil
 	}
 	info, err := e.Info()
 	if err != nil {
 		return layer{}, false, err
 	}
-	return layer{how: overlaid, source: path, target: e.Name(), mode: modeOf(info)}, true, nil
+	return layer{how: overlaid, sources: []string{path}, target: e.Name(), mode: modeOf(info)}, true, nil
 }
 
 // coveredFolders tells which folders of an image's root have mounts below them, of any

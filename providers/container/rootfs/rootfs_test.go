@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -18,7 +19,7 @@ func TestApartWithoutMounts(t *testing.T) {
 		t.Fatal(err)
 	}
 	got, err := apart(Spec{Directory: dir})
-	if want := []layer{{how: overlaid, source: dir, mode: 0o751}}; err != nil || !slices.Equal(got, want) {
+	if want := []layer{{how: overlaid, sources: []string{dir}, mode: 0o751}}; err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("layers are %+v, %v", got, err)
 	}
 }
@@ -50,13 +51,13 @@ func TestLayerOf(t *testing.T) {
 			}
 		}
 	}
-	link := layer{how: linked, source: "folder", target: "link"}
+	link := layer{how: linked, sources: []string{"folder"}, target: "link"}
 	want := []layer{
-		{how: overlaid, source: filepath.Join(dir, "folder"), target: "folder", mode: 0o700},
-		{how: bound, source: filepath.Join(dir, "folder"), target: "folder"},
+		{how: overlaid, sources: []string{filepath.Join(dir, "folder")}, target: "folder", mode: 0o700},
+		{how: bound, sources: []string{filepath.Join(dir, "folder")}, target: "folder"},
 		link, link,
 	}
-	if !slices.Equal(got, want) {
+	if !reflect.DeepEqual(got, want) {
 		t.Errorf("layers are\n%+v, want\n%+v", got, want)
 	}
 }
@@ -87,14 +88,14 @@ func TestIsDisk(t *testing.T) {
 }
 
 func TestOpenMissingImage(t *testing.T) {
-	if _, err := Open(Spec{Directory: "/no/such/folder"}); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := Open(Spec{Directory: "/no/such/folder"}, Options{Data: t.TempDir()}); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("error is %v", err)
 	}
 	file := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Open(Spec{Directory: file}); err == nil || !strings.Contains(err.Error(), "is not a folder") {
+	if _, err := Open(Spec{Directory: file}, Options{Data: t.TempDir()}); err == nil || !strings.Contains(err.Error(), "is not a folder") {
 		t.Errorf("error is %v", err)
 	}
 }

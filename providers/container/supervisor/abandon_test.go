@@ -3,6 +3,7 @@ package supervisor_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net"
 	"os"
 	"os/exec"
@@ -22,12 +23,13 @@ import (
 func slowLog(t *testing.T) (sp launch.Spec, goOn func()) {
 	t.Helper()
 	sp = spec(forever)
-	sp.Log = filepath.Join(t.TempDir(), "log")
-	if err := syscall.Mkfifo(sp.Log, 0o600); err != nil {
+	sp.Data = filepath.Join(t.TempDir(), "box")
+	log := filepath.Join(sp.Data, "log")
+	if err := errors.Join(os.Mkdir(sp.Data, 0o700), syscall.Mkfifo(log, 0o600)); err != nil {
 		t.Fatal(err)
 	}
 	return sp, func() {
-		f, err := os.OpenFile(sp.Log, os.O_RDWR, 0)
+		f, err := os.OpenFile(log, os.O_RDWR, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -40,7 +42,7 @@ func awaitFolder(t *testing.T, s stack) {
 	t.Helper()
 	ctx := testContext(t)
 	for ctx.Err() == nil {
-		if _, err := os.Stat(filepath.Join(s.dir, "containers", "box", "output")); err == nil {
+		if _, err := os.Stat(filepath.Join(s.dir, "containers", "box", "stdout")); err == nil {
 			return
 		}
 		time.Sleep(time.Millisecond)
@@ -126,7 +128,7 @@ func send(t *testing.T, s stack, sp launch.Spec) *net.UnixConn {
 	if err != nil {
 		t.Fatal(err)
 	}
-	body := map[string]any{"version": 1, "operation": "create", "body": map[string]any{"spec": sp}}
+	body := map[string]any{"version": 2, "operation": "create", "body": map[string]any{"spec": withData(s.dir, sp), "settings": defaults}}
 	if err := json.NewEncoder(conn).Encode(body); err != nil {
 		t.Fatal(err)
 	}
@@ -186,7 +188,7 @@ const createVariable = "DIYFORM_TEST_CREATE"
 
 // createOnly makes a container and does not start it.
 func createOnly(dir string) error {
-	_, err := supervisor.Connect(dir).Create(context.Background(), spec(forever))
+	_, err := supervisor.Connect(dir).Create(context.Background(), withData(dir, spec(forever)), defaults)
 	return err
 }
 

@@ -1,48 +1,49 @@
 package supervisor
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
+	"time"
 
-	"github.com/diyform/diyform/internal/linux/bootid"
+	"github.com/diyform/diyform/internal/failpoint"
+	"github.com/diyform/diyform/internal/linux/cgroup"
 	"github.com/diyform/diyform/internal/linux/pidfd"
 	"github.com/diyform/diyform/internal/linux/process"
 )
 
-// adopt takes over the containers that the last supervisor left: running ones go on, and
-// those that had not come so far are ended and lost.
-func adopt(dir string) (map[string]*container, error) {
-	containers := map[string]*container{}
-	entries, err := os.ReadDir(filepath.Join(dir, containersName))
+// adopt takes over the containers that the last supervisor left: running ones go on,
+// restarting ones are restarted when their time has come, those that waited for interfaces do
+// so again, and what else had not come so far is ended.
+func (s *stack) adopt(boot string) error {
+	entries, err := os.ReadDir(filepath.Join(s.dir, containersName))
 	if errors.Is(err, fs.ErrNotExist) {
-		return containers, nil
+		return nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("adopt containers: %w", err)
+		return fmt.Errorf("adopt containers: %w", err)
 	}
-	boot, err := bootid.Read()
-	if err != nil {
-		return nil, err
-	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	for _, e := range entries {
-		c, err := adoptOne(folderOf(dir, e.Name()), boot)
+		c, err := s.adoptOne(folderOf(s.dir, e.Name()), boot)
 		if err != nil {
-			return nil, fmt.Errorf("adopt container %q: %w", e.Name(), err)
+			return fmt.Errorf("adopt container %q: %w", e.Name(), err)
 		}
 		if c != nil {
-			containers[e.Name()] = c
+			s.containers[e.Name()] = c
 		}
 	}
-	return containers, nil
+	s.touch()
+	return nil
 }
 
 // adoptOne gives nil where there is a folder only, as a crash leaves it that comes before
 // the first record or after the last.
-func adoptOne(f folder, boot string) (*container, error) {
+func (s *stack) adoptOne(f folder, boot string) (*container, error) {
 	r, err := f.load()
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, f.remove()
@@ -50,31 +51,107 @@ func adoptOne(f folder, boot string) (*container, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := newContainer(f, r)
+	c := newContainer(s, f, r)
 	close(c.made)
 	if !r.Phase.Alive() {
-		close(c.ended)
 		return c, nil
 	}
+	var p *pidfd.Process
+	err = pidfd.ErrGone
 	if r.BootID == boot && r.PID != 0 {
-		c.process, err = find(r.Status)
-	} else {
-		err = pidfd.ErrGone
+		p, err = find(r.Status)
 	}
-	if errors.Is(err, pidfd.ErrGone) {
+	switch {
+	case errors.Is(err, pidfd.ErrGone):
 		return c, c.gone()
+	case err != nil:
+		return nil, err
+	case r.Phase == Running:
+		c.goOn(p)
+		return c, nil
+	}
+	return c, c.putBack(p)
+}
+
+// goOn follows a container that runs.
+func (c *container) goOn(p *pidfd.Process) {
+	r := c.adoptRun(p)
+	go c.follow(r)
+	c.check(r)
+}
+
+func (c *container) adoptRun(p *pidfd.Process) *run {
+	s := c.status()
+	r := newRun()
+	r.process, r.adopted = p, true
+	// A log that cannot be written does not hold up the container.
+	r.sink, r.problem = c.stack.collector.Add(string(c.folder), s.Log, s.Settings.Log.limits())
+	if group, err := cgroup.Open(s.Cgroup); err == nil {
+		r.group = group
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.run = r
+	return r
+}
+
+// putBack ends a run that waits for a word which only its own supervisor could give, or that
+// may just have got it: nobody knows. What has not begun goes on with a new run.
+func (c *container) putBack(p *pidfd.Process) error {
+	err := c.update(func(r *Record) { r.putBack(time.Now().UTC()) })
+	if err != nil {
+		p.Close()
+		return err
+	}
+	failpoint.Hit("supervisor.putback.after")
+	r := c.adoptRun(p)
+	if err := p.Signal(syscall.SIGKILL); err != nil && !errors.Is(err, pidfd.ErrGone) {
+		return err
+	}
+	c.finish(r)
+	go c.goAgain()
+	return nil
+}
+
+// putBack changes the record of a container whose waiting run is about to be ended.
+func (r *Record) putBack(now time.Time) {
+	if r.Phase == Waiting && !r.Stopping {
+		r.Phase, r.NextStart = Restarting, now
+	}
+}
+
+// gone records that a container's run ended while no supervisor was there.
+func (c *container) gone() error {
+	r, _ := c.look()
+	if r.Phase == Restarting {
+		go c.goAgain()
+		return nil
+	}
+	problem := errors.New("its supervisor ended before it could run")
+	if r.Phase == Running {
+		problem = errors.New("it ended while no supervisor was there to see how")
+	}
+	// What is left of its output goes to the log.
+	sink, err := c.stack.collector.Add(string(c.folder), r.Log, r.Settings.Log.limits())
+	if err == nil {
+		err = sink.Finish()
 	}
 	if err != nil {
-		return nil, err
+		complain(err)
 	}
-	c.adopted = true
-	c.watch()
-	if r.Phase == Running {
-		return c, nil
+	if err := c.removeGroup(r); err != nil {
+		return err
 	}
-	// It waits for a word that only its own supervisor could give, or it may just have got
-	// it: nobody knows.
-	return c, c.kill(context.Background())
+	err = c.update(func(r *Record) {
+		now := time.Now().UTC()
+		r.Launching, r.Cgroup = false, ""
+		r.putBack(now)
+		r.ended(ending{at: now, problem: problem})
+	})
+	if err == nil && c.status().Phase == Restarting {
+		go c.goAgain()
+	}
+	return err
 }
 
 // find opens the process of a record: by its handle, which means no other, or else by its
@@ -96,18 +173,6 @@ func find(s Status) (*pidfd.Process, error) {
 		return nil, pidfd.ErrGone
 	}
 	return p, nil
-}
-
-// gone records that a container ended while no supervisor was there.
-func (c *container) gone() error {
-	defer close(c.ended)
-	return c.update(func(r *Record) {
-		if r.Phase == Running {
-			r.Phase, r.Problem = Exited, "it ended while no supervisor was there to see how"
-		} else {
-			r.Phase, r.Problem = Lost, "its supervisor ended before it could run"
-		}
-	})
 }
 
 // Find opens the first process of a container that is alive, for who is not its

@@ -31,21 +31,47 @@ const patience = 30 * time.Second
 // Connect gives the client of the stack whose runtime folder is dir. Nothing need exist yet.
 func Connect(dir string) *Client { return &Client{dir: dir, patience: patience} }
 
+// Folder gives the runtime folder of a container, where its FIFOs are.
+func (c *Client) Folder(id string) string { return string(folderOf(c.dir, id)) }
+
 // Create makes a container that waits for its start, or finds the one that there is, which
-// may have been started. ErrDifferent says that the id means another container.
-func (c *Client) Create(ctx context.Context, spec launch.Spec) (Status, error) {
-	return ask[Status](ctx, c, "create", createBody{spec})
+// may have been started; its settings stay as they are then. ErrDifferent says that the id
+// means another container. cgroup.ErrUnavailable says that the limits cannot be enforced.
+func (c *Client) Create(ctx context.Context, spec launch.Spec, settings Settings) (Status, error) {
+	return ask[Status](ctx, c, "create", createBody{spec, settings})
 }
 
-// Start runs the command of a container that Create made. One that runs is left alone.
+// Start runs the command of a container that Create made, or that was stopped or has exited:
+// then what it wrote before is there. One that runs is left alone. Where there are interfaces
+// to wait for, it returns at once, in phase Waiting. ErrNotCreated says that the container
+// was lost.
 func (c *Client) Start(ctx context.Context, id string) (Status, error) {
 	return ask[Status](ctx, c, "start", idBody{id})
 }
 
+// Configure changes the settings of a container, also while it runs. When it fails, they are
+// as before.
+func (c *Client) Configure(ctx context.Context, id string, settings Settings) (Status, error) {
+	return ask[Status](ctx, c, "configure", settingsBody{id, settings})
+}
+
 // Stop sends the spec's stop signal, and SIGKILL when the time is up; at once, if the
-// command has no handler for the signal, in which case the kernel would drop it.
-func (c *Client) Stop(ctx context.Context, id string, timeout time.Duration) (Status, error) {
+// command has no handler for the signal, in which case the kernel would drop it. The restart
+// policy does not apply. Without a timeout it is that of the settings.
+func (c *Client) Stop(ctx context.Context, id string, timeout *time.Duration) (Status, error) {
 	return ask[Status](ctx, c, "stop", stopBody{ID: id, Timeout: timeout})
+}
+
+// Restart stops a container as Stop does and starts it again.
+func (c *Client) Restart(ctx context.Context, id string) (Status, error) {
+	return ask[Status](ctx, c, "restart", idBody{id})
+}
+
+// Signal sends a signal to the container's first process; an init passes it on to the
+// command. ErrNotRunning says that it is not running.
+func (c *Client) Signal(ctx context.Context, id string, signal syscall.Signal) error {
+	_, err := ask[nothing](ctx, c, "signal", signalBody{id, int(signal)})
+	return err
 }
 
 // Remove ends a container by SIGKILL, if it runs, and removes all that is left of it. One
@@ -63,9 +89,26 @@ func (c *Client) Inspect(ctx context.Context, id string) (Status, error) {
 	return ask[Status](ctx, c, "inspect", idBody{id})
 }
 
-// Wait waits until a container has ended.
+// Wait waits until a container has ended and will not be restarted by its policy. It does not
+// mind if the supervisor is replaced meanwhile.
 func (c *Client) Wait(ctx context.Context, id string) (Status, error) {
 	return ask[Status](ctx, c, "wait", idBody{id})
+}
+
+// WaitHealthy waits until a container runs and, where it has a health check, is healthy or
+// unhealthy; or until it has ended for good. It tells on the way of every other status.
+func (c *Client) WaitHealthy(ctx context.Context, id string, observe func(Status)) (Status, error) {
+	status, err := c.Inspect(ctx, id)
+	for err == nil && !status.decided() {
+		observe(status)
+		status, err = ask[Status](ctx, c, "observe", observeBody{id, status.sight()})
+	}
+	return status, err
+}
+
+// decided reports whether WaitHealthy has its answer.
+func (s Status) decided() bool {
+	return !s.Phase.Alive() || s.Phase == Running && s.Health.Status != HealthUnknown
 }
 
 // List tells about all containers of the stack, ordered by id.

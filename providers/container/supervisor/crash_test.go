@@ -1,7 +1,7 @@
 package supervisor_test
 
 import (
-	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -13,7 +13,9 @@ import (
 	"time"
 
 	"github.com/diyform/diyform/internal/linux/netns"
+	"github.com/diyform/diyform/internal/playhost/playtest"
 	"github.com/diyform/diyform/providers/container/launch"
+	"github.com/diyform/diyform/providers/container/output"
 	"github.com/diyform/diyform/providers/container/supervisor"
 )
 
@@ -74,15 +76,11 @@ func TestAdoption(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if ended.Phase != supervisor.Exited || ended.Exit == nil && kernelTellsExits() || ended.Exit != nil && ended.Exit.Code != 9 {
+		if ended.Phase != supervisor.Stopped || ended.Exit == nil && kernelTellsExits() || ended.Exit != nil && ended.Exit.Code != 9 {
 			t.Errorf("ended as %s with %+v (%s)", ended.Phase, ended.Exit, ended.Problem)
 		}
-		var log bytes.Buffer
-		if err := s.Logs(testContext(t), "box", true, &log); err != nil {
-			t.Fatal(err)
-		}
-		if log.String() != "before\ngot it\n" {
-			t.Errorf("log is %q", log.String())
+		if log := s.log(ended); log[output.Stdout] != "before\ngot it\n" {
+			t.Errorf("log is %q", log)
 		}
 	})
 }
@@ -162,21 +160,86 @@ func crashing(t *testing.T, s stack, failpoint string) {
 // TestCrash kills the supervisor at every point of a container's life. What the client asks
 // for happens all the same, by the next supervisor, and nothing is left of the first.
 func TestCrash(t *testing.T) {
-	asEachUser(t, func(t *testing.T) {
-		counted := filepath.Join(t.TempDir(), "hits")
-		live(t, "count:"+counted)
-		text, err := os.ReadFile(counted)
-		if err != nil {
-			t.Fatal(err)
+	asEachUser(t, func(t *testing.T) { crashEverywhere(t, live) })
+}
+
+// TestCrashRestarting does so with one that waits for its interfaces and is restarted.
+func TestCrashRestarting(t *testing.T) {
+	playtest.Require(t)
+	crashEverywhere(t, liveTwice)
+}
+
+func crashEverywhere(t *testing.T, live func(t *testing.T, failpoint string)) {
+	counted := filepath.Join(t.TempDir(), "hits")
+	live(t, "count:"+counted)
+	text, err := os.ReadFile(counted)
+	if err != nil {
+		t.Fatal(err)
+	}
+	hits := strings.Split(strings.TrimSpace(string(text)), "\n")
+	if len(hits) < 20 {
+		t.Fatalf("only %d failpoints", len(hits))
+	}
+	for i, hit := range hits {
+		if i > 0 && hits[i-1] == hit && strings.HasSuffix(hit, "reply.before") {
+			continue // somebody looks again and again
 		}
-		hits := strings.Split(strings.TrimSpace(string(text)), "\n")
-		if len(hits) < 20 {
-			t.Fatalf("only %d failpoints", len(hits))
+		t.Run(strings.ReplaceAll(hit, " ", "-"), func(t *testing.T) { live(t, strconv.Itoa(i+1)) })
+	}
+}
+
+// liveTwice is the life of a container that waits for an interface, is killed, and is
+// restarted by its policy.
+func liveTwice(t *testing.T, failpoint string) {
+	s := newStack(t)
+	crashing(t, s, failpoint)
+	settings := supervisor.Settings{
+		Interfaces: []string{"lo"}, StopTimeout: time.Second,
+		Restart: supervisor.Restart{Policy: supervisor.RestartAlways, Delay: time.Millisecond},
+	}
+	first := s.runSurely(settings, 0)
+	if err := syscall.Kill(first.PID, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	s.runSurely(settings, first.PID)
+	stopped, err := s.Client.Stop(testContext(t), "box", nil)
+	if err != nil || stopped.Phase != supervisor.Stopped {
+		t.Fatalf("stopped: %+v, %v", stopped, err)
+	}
+	if err := s.Remove(testContext(t), "box"); err != nil {
+		t.Fatal(err)
+	}
+	s.expectNothingLeft(testContext(t))
+}
+
+// runSurely brings a container to run by another process than before, whatever happens to its
+// supervisor.
+func (s stack) runSurely(settings supervisor.Settings, before int) supervisor.Status {
+	s.t.Helper()
+	ctx := testContext(s.t)
+	var status supervisor.Status
+	err := supervisor.ErrNotFound
+	for ; ctx.Err() == nil; status, err = s.Inspect(ctx, "box") {
+		switch {
+		case errors.Is(err, supervisor.ErrNotFound) || status.Phase == supervisor.Lost || status.Phase == supervisor.Created:
+			if _, err := s.Client.Create(ctx, withData(s.dir, spec(forever)), settings); err != nil {
+				s.t.Log(err)
+			} else if _, err := s.Start(ctx, "box"); err != nil {
+				s.t.Log(err)
+			}
+		case err != nil:
+			s.t.Fatal(err)
+		case status.Phase == supervisor.Running && status.PID != before:
+			return status
+		case status.Phase == supervisor.Waiting:
+			if err := setLoopbackUp(status); err != nil {
+				s.t.Log(err) // it may be another process by now
+			}
 		}
-		for i, hit := range hits {
-			t.Run(strings.ReplaceAll(hit, " ", "-"), func(t *testing.T) { live(t, strconv.Itoa(i+1)) })
-		}
-	})
+		time.Sleep(time.Millisecond)
+	}
+	s.t.Fatalf("it never runs: %+v", status)
+	return status
 }
 
 // live is a container's life, with a supervisor that may be killed in it.
@@ -197,6 +260,9 @@ func live(t *testing.T, failpoint string) {
 		if pin, err := netns.Lookup("box"); err != nil || pin.ID != status.Network {
 			t.Errorf("the network namespace's name means %+v, %v; the container's is %+v", pin, err, status.Network)
 		}
+	}
+	if status, err := s.Restart(ctx, "box"); err != nil || status.Phase != supervisor.Running {
+		t.Fatalf("restarted: %+v, %v", status, err)
 	}
 	if _, err := s.Stop(ctx, "box", time.Second); err != nil {
 		t.Fatal(err)

@@ -1,6 +1,7 @@
 package supervisor_test
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -11,12 +12,18 @@ import (
 
 	"github.com/diyform/diyform/internal/playhost"
 	"github.com/diyform/diyform/internal/playhost/playtest"
+	"github.com/diyform/diyform/providers/container/enter"
+	"github.com/diyform/diyform/providers/container/rootfs"
 	"github.com/diyform/diyform/providers/container/supervisor"
+	"github.com/diyform/diyform/providers/container/userns"
 )
 
 func TestMain(m *testing.M) {
 	if supervisor.Invoked() {
 		os.Exit(supervisor.Main())
+	}
+	if userns.Invoked() {
+		os.Exit(userns.Main(map[string]userns.Func{rootfs.RemoveWork: rootfs.RemoveWorker}))
 	}
 	if dir, ok := os.LookupEnv(createVariable); ok {
 		if err := createOnly(dir); err != nil {
@@ -74,4 +81,14 @@ func asEachUser(t *testing.T, test func(t *testing.T)) {
 func realRoot() bool {
 	text, err := os.ReadFile("/proc/self/uid_map")
 	return err == nil && len(text) > 0 && string(text[len(text)-11:]) == "4294967295\n"
+}
+
+// runIn runs a command in a container.
+func runIn(ctx context.Context, status supervisor.Status, o enter.Options) (int, error) {
+	target, err := status.Find()
+	if err != nil {
+		return 0, err
+	}
+	defer target.Close()
+	return enter.Run(ctx, target, status.Spec, o)
 }

@@ -2,15 +2,16 @@ package supervisor
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
-
-	"github.com/diyform/diyform/providers/container/launch"
+	"syscall"
 )
 
 func (s *conversation) create(ctx context.Context, in createBody) (Status, error) {
-	if err := in.Spec.Validate(); err != nil {
+	if err := errors.Join(in.Spec.Validate(), in.Settings.Validate()); err != nil {
 		return Status{}, err
 	}
 	if err := s.begin(); err != nil {
@@ -21,7 +22,7 @@ func (s *conversation) create(ctx context.Context, in createBody) (Status, error
 	if err != nil {
 		return Status{}, err
 	}
-	c, isNew, err := s.claim(in.Spec)
+	c, isNew, err := s.claim(ctx, in)
 	if err != nil {
 		closeCreator(creator)
 		return Status{}, err
@@ -54,17 +55,17 @@ func (s *conversation) make(ctx context.Context, c *container) (Status, error) {
 
 // claim gives the container of the spec's id with its change locked: the one there is, or a
 // new one, also in place of a lost one.
-func (s *conversation) claim(spec launch.Spec) (c *container, isNew bool, err error) {
+func (s *conversation) claim(ctx context.Context, in createBody) (c *container, isNew bool, err error) {
 	for {
 		s.mu.Lock()
 		if err := s.heardLocked(); err != nil {
 			s.mu.Unlock()
 			return nil, false, err
 		}
-		c := s.containers[spec.ID]
+		c := s.containers[in.Spec.ID]
 		if c == nil {
-			c = s.newContainer(spec)
-			s.containers[spec.ID] = c
+			c = s.newContainer(in)
+			s.containers[in.Spec.ID] = c
 			c.change.Lock()
 			s.mu.Unlock()
 			return c, true, nil
@@ -76,7 +77,7 @@ func (s *conversation) claim(spec launch.Spec) (c *container, isNew bool, err er
 		case c.status().Phase != Lost:
 			return c, false, nil
 		default:
-			if err := c.cleanUp(); err != nil {
+			if err := c.cleanUp(context.WithoutCancel(ctx)); err != nil {
 				c.change.Unlock()
 				return nil, false, err
 			}
@@ -86,44 +87,60 @@ func (s *conversation) claim(spec launch.Spec) (c *container, isNew bool, err er
 	}
 }
 
-func (s *server) newContainer(spec launch.Spec) *container {
-	f := folderOf(s.dir, spec.ID)
-	log := spec.Log
-	if log == "" {
-		log = f.file(outputLogName)
-	}
-	return newContainer(f, Record{Format: recordFormat, BootID: s.boot, Status: Status{Spec: spec, Log: log}})
+func (s *server) newContainer(in createBody) *container {
+	return newContainer(s.stack, folderOf(s.dir, in.Spec.ID), Record{
+		Format: recordFormat, BootID: s.boot,
+		Status: Status{Spec: in.Spec, Settings: in.Settings, Log: filepath.Join(in.Spec.Data, outputLogName)},
+	})
 }
 
 func (s *server) holds(c *container) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.containers[c.record.Spec.ID] == c
+	return s.containers[c.status().Spec.ID] == c
 }
 
 func (s *server) forget(c *container) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.containers, c.record.Spec.ID)
+	delete(s.containers, c.status().Spec.ID)
 }
 
 func (s *conversation) start(ctx context.Context, in idBody) (Status, error) {
-	c, err := s.find(ctx, in.ID)
-	if err != nil {
+	return s.change(ctx, in.ID, func(ctx context.Context, c *container) error { return c.start(ctx) })
+}
+
+func (s *conversation) configure(ctx context.Context, in settingsBody) (Status, error) {
+	if err := in.Settings.Validate(); err != nil {
 		return Status{}, err
 	}
-	if err := c.start(context.WithoutCancel(ctx)); err != nil {
-		return Status{}, err
-	}
-	return c.status(), nil
+	return s.change(ctx, in.ID, func(_ context.Context, c *container) error { return c.configure(in.Settings) })
 }
 
 func (s *conversation) stop(ctx context.Context, in stopBody) (Status, error) {
+	return s.change(ctx, in.ID, func(ctx context.Context, c *container) error { return c.stop(ctx, in.Timeout) })
+}
+
+func (s *conversation) restart(ctx context.Context, in idBody) (Status, error) {
+	return s.change(ctx, in.ID, func(ctx context.Context, c *container) error { return c.restartNow(ctx) })
+}
+
+func (s *conversation) signal(ctx context.Context, in signalBody) (nothing, error) {
 	c, err := s.find(ctx, in.ID)
+	if err != nil {
+		return nothing{}, err
+	}
+	return nothing{}, c.signal(syscall.Signal(in.Signal))
+}
+
+// change does something to a container, to its end also if the client goes away, and gives
+// the status afterwards.
+func (s *conversation) change(ctx context.Context, id string, do func(context.Context, *container) error) (Status, error) {
+	c, err := s.find(ctx, id)
 	if err != nil {
 		return Status{}, err
 	}
-	if err := c.stop(context.WithoutCancel(ctx), in.signal(c.status().Spec), in.Timeout); err != nil {
+	if err := do(context.WithoutCancel(ctx), c); err != nil {
 		return Status{}, err
 	}
 	return c.status(), nil
@@ -164,6 +181,18 @@ func (s *conversation) wait(ctx context.Context, in idBody) (Status, error) {
 		return Status{}, err
 	}
 	if err := c.wait(ctx); err != nil {
+		return Status{}, err
+	}
+	return c.status(), nil
+}
+
+// observe waits until there is something to tell.
+func (s *conversation) observe(ctx context.Context, in observeBody) (Status, error) {
+	c, err := s.find(ctx, in.ID)
+	if err != nil {
+		return Status{}, err
+	}
+	if err := c.await(ctx, func(s Status) bool { return s.sight() != in.Known }); err != nil {
 		return Status{}, err
 	}
 	return c.status(), nil

@@ -45,28 +45,26 @@ func (o *Orphan) End(ctx context.Context, s syscall.Signal, timeout time.Duratio
 	if err := o.endSupervisor(ctx); err != nil {
 		return err
 	}
-	remains, err := o.remains(network)
+	id, err := o.network()
 	if err != nil {
 		return err
 	}
 	if err := o.stop(ctx, s, timeout); err != nil {
 		return fmt.Errorf("end container that nobody supervises: %w", err)
 	}
-	return remains.unpublish()
+	return unpublish(network, id)
 }
 
-// remains gives what unpublish must know, which cannot be learned afterwards.
-func (o *Orphan) remains(network launch.Network) (*container, error) {
-	status := Status{Spec: launch.Spec{Network: network}}
+// network gives the network namespace, which cannot be learned afterwards.
+func (o *Orphan) network() (netns.ID, error) {
 	ns, err := netns.OpenPath(fmt.Sprintf("/proc/%d/ns/net", o.process.PID))
-	switch {
-	case err == nil:
-		status.Network = ns.ID()
-		err = ns.Close()
-	case !o.process.Alive():
-		err = nil
+	if err != nil && !o.process.Alive() {
+		return netns.ID{}, nil
 	}
-	return newContainer("", Record{Status: status}), err
+	if err != nil {
+		return netns.ID{}, err
+	}
+	return ns.ID(), ns.Close()
 }
 
 func (o *Orphan) stop(ctx context.Context, s syscall.Signal, timeout time.Duration) error {

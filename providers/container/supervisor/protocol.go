@@ -7,9 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"syscall"
 	"time"
 
+	"github.com/diyform/diyform/internal/linux/cgroup"
 	"github.com/diyform/diyform/internal/linux/netns"
 	"github.com/diyform/diyform/internal/linux/pidfd"
 	"github.com/diyform/diyform/providers/container/launch"
@@ -24,26 +24,34 @@ import (
 //	operation  request      reply     meaning
 //	create     createBody   Status    make a container, which does not run its command yet;
 //	                                  with the same spec once more: find it
-//	start      idBody       Status    run its command
+//	start      idBody       Status    run its command, also once more
+//	configure  settingsBody Status    change its settings, while it runs
 //	stop       stopBody     Status    ask it to end, and end it at the latest when the time is up
+//	restart    idBody       Status    stop and start it
+//	signal     signalBody   nothing   send its first process a signal
 //	remove     idBody       nothing   end it, and remove all that is left of it
 //	inspect    idBody       Status    tell about it
-//	wait       idBody       Status    tell about it when it has ended
+//	wait       idBody       Status    tell about it when it has ended for good
+//	observe    observeBody  Status    tell about it when it is not as the client knows it
 //	list       nothing      []Status  tell about all, ordered by id
 //	shutdown   nothing      nothing   leave the containers alone and end
 var operations = map[string]operation{
-	"create":   handle((*conversation).create),
-	"start":    handle((*conversation).start),
-	"stop":     handle((*conversation).stop),
-	"remove":   handle((*conversation).remove),
-	"inspect":  handle((*conversation).inspect),
-	"wait":     handle((*conversation).wait),
-	"list":     handle((*conversation).list),
-	"shutdown": handle((*conversation).shutdown),
+	"create":    handle((*conversation).create),
+	"start":     handle((*conversation).start),
+	"configure": handle((*conversation).configure),
+	"stop":      handle((*conversation).stop),
+	"restart":   handle((*conversation).restart),
+	"signal":    handle((*conversation).signal),
+	"remove":    handle((*conversation).remove),
+	"inspect":   handle((*conversation).inspect),
+	"wait":      handle((*conversation).wait),
+	"observe":   handle((*conversation).observe),
+	"list":      handle((*conversation).list),
+	"shutdown":  handle((*conversation).shutdown),
 }
 
 // protocolVersion changes when an old supervisor cannot serve a new client.
-const protocolVersion = 1
+const protocolVersion = 2
 
 type request struct {
 	Version   int             `json:"version"`
@@ -60,17 +68,39 @@ type reply struct {
 type (
 	nothing    struct{}
 	createBody struct {
-		Spec launch.Spec `json:"spec"`
+		Spec     launch.Spec `json:"spec"`
+		Settings Settings    `json:"settings"`
 	}
 	idBody struct {
 		ID string `json:"id"`
 	}
+	settingsBody struct {
+		ID       string   `json:"id"`
+		Settings Settings `json:"settings"`
+	}
 	stopBody struct {
-		ID      string        `json:"id"`
-		Signal  int           `json:"signal,omitempty"` // 0: the spec's
-		Timeout time.Duration `json:"timeout"`
+		ID      string         `json:"id"`
+		Timeout *time.Duration `json:"timeout,omitempty"` // nil: that of the settings
+	}
+	signalBody struct {
+		ID     string `json:"id"`
+		Signal int    `json:"signal"`
+	}
+	observeBody struct {
+		ID    string `json:"id"`
+		Known sight  `json:"known"`
 	}
 )
+
+// sight is what a client that observes a container wants to hear of.
+type sight struct {
+	Phase    Phase        `json:"phase"`
+	Health   HealthStatus `json:"health,omitempty"`
+	Failures int          `json:"failures,omitempty"`
+	Restarts int          `json:"restarts,omitempty"`
+}
+
+func (s Status) sight() sight { return sight{s.Phase, s.Health.Status, s.Health.Failures, s.Restarts} }
 
 // Phase is how far a container has come.
 type Phase string
@@ -80,19 +110,25 @@ const (
 	Creating Phase = "creating"
 	// Created containers have all their namespaces, and wait for their start.
 	Created Phase = "created"
+	// Waiting containers wait for their interfaces.
+	Waiting Phase = "waiting"
 	// Starting containers were told to run their command.
 	Starting Phase = "starting"
 	// Running containers run it.
 	Running Phase = "running"
-	// Exited containers ran it, and it has ended.
+	// Restarting containers ran it, it has ended, and is to be started again after a pause.
+	Restarting Phase = "restarting"
+	// Stopped containers ran it, and somebody asked for its end.
+	Stopped Phase = "stopped"
+	// Exited containers ran it, and it has ended by itself.
 	Exited Phase = "exited"
 	// Lost containers never ran it, or not surely: something failed on the way, or the
 	// supervisor was killed then. To create one again is to make it anew.
 	Lost Phase = "lost"
 )
 
-// Alive reports whether the container has processes.
-func (p Phase) Alive() bool { return p != Exited && p != Lost }
+// Alive reports whether the container has processes, or will have without being told to.
+func (p Phase) Alive() bool { return p != Exited && p != Lost && p != Stopped }
 
 // Exit is how a container's command ended.
 type Exit struct {
@@ -102,8 +138,9 @@ type Exit struct {
 
 // Status is what is known of a container.
 type Status struct {
-	Spec  launch.Spec `json:"spec"`
-	Phase Phase       `json:"phase"`
+	Spec     launch.Spec `json:"spec"`
+	Settings Settings    `json:"settings"`
+	Phase    Phase       `json:"phase"`
 	// PID is that of the first process, in the supervisor's pid namespace.
 	PID int `json:"pid,omitempty"`
 	// StartTime tells that process from others: process.StartTime.
@@ -121,6 +158,15 @@ type Status struct {
 	// Problem is why a container is lost, or its log incomplete.
 	Problem string `json:"problem,omitempty"`
 	Log     string `json:"log"`
+	// Restarts counts how often the command was started again by the restart policy.
+	Restarts int `json:"restarts,omitempty"`
+	// NextStart is when a restarting container starts.
+	NextStart time.Time `json:"next_start,omitzero"`
+	// OOMKilled reports whether the kernel ended one of its processes for want of memory.
+	OOMKilled bool   `json:"oom_killed,omitempty"`
+	Health    Health `json:"health,omitzero"`
+	// Cgroup is the container's control group, for cgroup.Open; "" where it has none.
+	Cgroup string `json:"cgroup,omitempty"`
 }
 
 // errorCode names an error that callers branch on.
@@ -130,7 +176,8 @@ type errorCode string
 var (
 	ErrNotFound   = errors.New("there is no such container")
 	ErrDifferent  = errors.New("a container of this id exists with another spec")
-	ErrNotCreated = errors.New("the container is not waiting for its start")
+	ErrNotCreated = errors.New("the container cannot be started")
+	ErrNotRunning = errors.New("the container is not running")
 
 	// errLeaving says that the supervisor is about to end: a client starts another.
 	errLeaving = errors.New("the supervisor is ending")
@@ -142,6 +189,8 @@ var errorCodes = map[errorCode]error{
 	"not_found":   ErrNotFound,
 	"different":   ErrDifferent,
 	"not_created": ErrNotCreated,
+	"not_running": ErrNotRunning,
+	"no_cgroup":   cgroup.ErrUnavailable,
 	"leaving":     errLeaving,
 	"version":     errVersion,
 }
@@ -204,11 +253,4 @@ func decodeStrict(text []byte, into any) error {
 		return errors.New("there is more behind the document")
 	}
 	return nil
-}
-
-func (b stopBody) signal(s launch.Spec) syscall.Signal {
-	if b.Signal != 0 {
-		return syscall.Signal(b.Signal)
-	}
-	return syscall.Signal(s.StopSignal)
 }

@@ -9,7 +9,7 @@ import (
 	"path/filepath"
 
 	"github.com/diyform/diyform/internal/failpoint"
-	"github.com/diyform/diyform/internal/linux/fifo"
+	"github.com/diyform/diyform/providers/container/output"
 )
 
 const (
@@ -26,6 +26,14 @@ const (
 type Record struct {
 	Format int    `json:"format"`
 	BootID string `json:"boot_id"`
+	// Launching says that a run may have been begun of which nothing else is recorded.
+	Launching bool `json:"launching,omitempty"`
+	// Stopping says that somebody has asked for the end.
+	Stopping bool `json:"stopping,omitempty"`
+	// Init says that the first process is an init of ours, which gets all signals.
+	Init bool `json:"init,omitempty"`
+	// Streak counts the restarts right after one another.
+	Streak int `json:"streak,omitempty"`
 	Status
 }
 
@@ -36,14 +44,14 @@ func folderOf(dir, id string) folder { return folder(filepath.Join(dir, containe
 
 func (f folder) file(name string) string { return filepath.Join(string(f), name) }
 
-// prepare makes the folder and its FIFO.
-func (f folder) prepare() error {
+// prepare makes the folder and its FIFOs.
+func (f folder) prepare(stdin bool) error {
 	failpoint.Hit("supervisor.folder.before")
 	if err := os.MkdirAll(string(f), 0o700); err != nil {
 		return fmt.Errorf("make container's folder: %w", err)
 	}
 	failpoint.Hit("supervisor.folder.after")
-	if err := fifo.Make(f.file(outputName)); err != nil {
+	if err := output.MakePipes(string(f), stdin); err != nil {
 		return err
 	}
 	failpoint.Hit("supervisor.fifo.after")

@@ -64,7 +64,7 @@ func execOnto(t *testing.T, status supervisor.Status, script string, stdio [3]*o
 			stdio[i] = null
 		}
 	}
-	code, err := enter.Run(testContext(t), status, enter.Options{
+	code, err := runIn(testContext(t), status, enter.Options{
 		Command: []string{"sh", "-c", script}, Stdin: stdio[0], Stdout: stdio[1], Stderr: stdio[2],
 	})
 	if err != nil {

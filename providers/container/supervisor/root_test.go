@@ -35,9 +35,9 @@ func TestHide(t *testing.T) {
 		// Below /usr, /var and the like, there is no folder that every user may write to
 		// and that a container has its own of; so hide what is there already.
 		sp := spec(forever)
-		sp.Root.Hide = []string{"/etc/hostname", "/usr/share", "/no/such/path"}
+		sp.Root.Hide = []string{"/etc/profile", "/usr/share", "/no/such/path"}
 		status := newStack(t).run(sp)
-		if out, code := inContainer(t, status, "cat /etc/hostname; ls -A /usr/share; touch /usr/share/x 2>/dev/null"); out != "" || code == 0 {
+		if out, code := inContainer(t, status, "cat /etc/profile; ls -A /usr/share; touch /usr/share/x 2>/dev/null"); out != "" || code == 0 {
 			t.Errorf("in the container: %q", out)
 		}
 	})

@@ -32,14 +32,13 @@ const restful = 2 * time.Second
 
 // server answers requests.
 type server struct {
-	dir  string
+	*stack
 	boot string
 
-	mu         sync.Mutex
-	containers map[string]*container
-	busy       int  // creates and removes under way
-	leaving    bool // no new requests
-	quit       chan struct{}
+	mu      sync.Mutex
+	busy    int  // creates and removes under way
+	leaving bool // no new requests
+	quit    chan struct{}
 
 	rest *time.Timer // since the last request
 }
@@ -49,12 +48,15 @@ func newServer(dir string) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	containers, err := adopt(dir)
+	stack, err := newStack(dir)
 	if err != nil {
 		return nil, err
 	}
+	if err := stack.adopt(boot); err != nil {
+		return nil, err
+	}
 	return &server{
-		dir: dir, boot: boot, containers: containers, quit: make(chan struct{}),
+		stack: stack, boot: boot, quit: make(chan struct{}),
 		rest: time.AfterFunc(restful, debug.FreeOSMemory),
 	}, nil
 }
@@ -63,7 +65,10 @@ func newServer(dir string) (*server, error) {
 func (s *server) serve(ctx context.Context, listener *net.UnixListener) {
 	work, cancel := context.WithCancel(ctx)
 	defer cancel()
-	var clients sync.WaitGroup
+	var clients, beside sync.WaitGroup
+	defer beside.Wait()
+	defer cancel() // before it
+	beside.Go(func() { s.names.run(work) })
 	go s.accept(work, listener, &clients)
 	timer := time.AfterFunc(idle, s.leaveIfIdle)
 	defer timer.Stop()

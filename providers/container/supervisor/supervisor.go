@@ -66,7 +66,7 @@ func Invoked() bool { return len(os.Args) == 2 && os.Args[0] == processName }
 // Main is a supervisor's main function. It gives the exit code.
 func Main() int {
 	ready := os.NewFile(3, "ready")
-	if err := run(os.Args[1], ready); err != nil {
+	if err := supervise(os.Args[1], ready); err != nil {
 		fmt.Fprintf(os.Stderr, "%s: %v\n", time.Now().Format(time.RFC3339), err)
 		fmt.Fprint(ready, err)
 		return 1
@@ -74,7 +74,7 @@ func Main() int {
 	return 0
 }
 
-func run(dir string, ready *os.File) error {
+func supervise(dir string, ready *os.File) error {
 	if err := failpoint.Arm(failpointVariable); err != nil {
 		return err
 	}

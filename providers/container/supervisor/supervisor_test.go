@@ -1,11 +1,11 @@
 package supervisor_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,6 +16,7 @@ import (
 
 	"github.com/diyform/diyform/providers/container/enter"
 	"github.com/diyform/diyform/providers/container/launch"
+	"github.com/diyform/diyform/providers/container/output"
 	"github.com/diyform/diyform/providers/container/rootfs"
 	"github.com/diyform/diyform/providers/container/supervisor"
 )
@@ -48,9 +49,55 @@ func newStack(t *testing.T) stack {
 	return s
 }
 
+// Create makes a container with default settings, and gives it a data folder.
+func (s stack) Create(ctx context.Context, sp launch.Spec) (supervisor.Status, error) {
+	return s.Client.Create(ctx, withData(s.dir, sp), defaults)
+}
+
+var defaults = supervisor.Settings{StopTimeout: 10 * time.Second}
+
+func dataOf(dir string) string { return dir + "-data" }
+
+func withData(dir string, sp launch.Spec) launch.Spec {
+	if sp.Data == "" {
+		sp.Data = filepath.Join(dataOf(dir), sp.ID)
+	}
+	return sp
+}
+
+// Stop stops a container, with a timeout of its own.
+func (s stack) Stop(ctx context.Context, id string, timeout time.Duration) (supervisor.Status, error) {
+	return s.Client.Stop(ctx, id, &timeout)
+}
+
+// log gives what a container has written, by streams.
+func (s stack) log(status supervisor.Status) map[output.Stream]string {
+	s.t.Helper()
+	r, err := output.Open(status.Log, output.Query{Tail: -1})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer r.Close()
+	text := map[output.Stream]string{}
+	for {
+		e, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			return text
+		}
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		text[e.Stream] += string(e.Text) + "\n"
+	}
+}
+
 // expectNothingLeft checks that the stack's folder and supervisor are gone.
 func (s stack) expectNothingLeft(ctx context.Context) {
 	s.t.Helper()
+	if entries, err := os.ReadDir(dataOf(s.dir)); err == nil {
+		s.t.Errorf("data is left: %v", entries)
+	}
+	s.expectNoGroup()
 	for ctx.Err() == nil {
 		if _, err := os.Stat(s.dir); errors.Is(err, os.ErrNotExist) {
 			return
@@ -59,6 +106,20 @@ func (s stack) expectNothingLeft(ctx context.Context) {
 	}
 	entries, _ := os.ReadDir(s.dir)
 	s.t.Errorf("the stack's folder is still there: %v", entries)
+}
+
+// expectNoGroup checks that no control group of the stack is left.
+func (s stack) expectNoGroup() {
+	s.t.Helper()
+	err := filepath.WalkDir("/sys/fs/cgroup", func(path string, e fs.DirEntry, err error) error {
+		if err == nil && e.IsDir() && strings.Contains(e.Name(), strings.ReplaceAll(s.dir, "/", "%2f")) {
+			s.t.Errorf("control group %s is left", path)
+		}
+		return nil
+	})
+	if err != nil {
+		s.t.Error(err)
+	}
 }
 
 func spec(script string) launch.Spec {
@@ -110,7 +171,7 @@ func inContainer(t *testing.T, status supervisor.Status, script string) (output 
 		b, _ := io.ReadAll(r)
 		text <- string(b)
 	}()
-	code, err := enter.Run(testContext(t), status, enter.Options{
+	code, err := runIn(testContext(t), status, enter.Options{
 		Command: []string{"sh", "-c", script}, Stdin: null, Stdout: w, Stderr: w,
 	})
 	w.Close()
@@ -264,13 +325,13 @@ func TestExec(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer null.Close()
-		_, err = enter.Run(testContext(t), status, enter.Options{Command: []string{"no-such-command"}, Stdin: null, Stdout: null, Stderr: null})
+		_, err = runIn(testContext(t), status, enter.Options{Command: []string{"no-such-command"}, Stdin: null, Stdout: null, Stderr: null})
 		if !errors.Is(err, syscall.ENOENT) || !strings.Contains(err.Error(), `no command "no-such-command" in its PATH`) {
 			t.Errorf("error for an unknown command: %v", err)
 		}
 		signals := make(chan os.Signal, 1)
 		signals <- syscall.SIGUSR1
-		code, err := enter.Run(testContext(t), status, enter.Options{
+		code, err := runIn(testContext(t), status, enter.Options{
 			Command: []string{"sleep", "100"}, Stdin: null, Stdout: null, Stderr: null, Signals: signals,
 		})
 		if err != nil || code != 128+int(syscall.SIGUSR1) {
@@ -290,26 +351,9 @@ func TestExitAndLogs(t *testing.T) {
 		if ended.Phase != supervisor.Exited || ended.Exit == nil || ended.Exit.Code != 7 {
 			t.Errorf("ended as %s with %+v: %s", ended.Phase, ended.Exit, ended.Problem)
 		}
-		var log bytes.Buffer
-		if err := s.Logs(testContext(t), "box", true, &log); err != nil {
-			t.Fatal(err)
-		}
-		if log.String() != "to stdout\nto stderr\ndirect\n" {
-			t.Errorf("log is %q", log.String())
-		}
-	})
-}
-
-func TestFollowLogs(t *testing.T) {
-	asEachUser(t, func(t *testing.T) {
-		s := newStack(t)
-		s.run(spec("echo one; sleep 0.1; echo two; sleep 0.1; echo three"))
-		var log bytes.Buffer
-		if err := s.Logs(testContext(t), "box", true, &log); err != nil {
-			t.Fatal(err)
-		}
-		if log.String() != "one\ntwo\nthree\n" {
-			t.Errorf("log is %q", log.String())
+		log := s.log(ended)
+		if log[output.Stdout] != "to stdout\ndirect\n" || log[output.Stderr] != "to stderr\n" {
+			t.Errorf("log is %q", log)
 		}
 	})
 }
@@ -327,7 +371,9 @@ func TestStop(t *testing.T) {
 		} {
 			t.Run(c.name, func(t *testing.T) {
 				s := newStack(t)
-				status := s.run(spec(c.script))
+				sp := spec(c.script)
+				sp.Init = launch.InitNo
+				status := s.run(sp)
 				waitForLog(t, status, "ready")
 				stopped, err := s.Stop(testContext(t), "box", c.timeout)
 				if err != nil {

@@ -31,7 +31,7 @@ func TestExecInTerminal(t *testing.T) {
 		if _, err := ours.WriteString("typed\r"); err != nil {
 			t.Fatal(err)
 		}
-		code, err := enter.Run(testContext(t), status, enter.Options{
+		code, err := runIn(testContext(t), status, enter.Options{
 			Command:  []string{"sh", "-c", "tty; stty size; read line; echo read:$line; test -w $(tty) && echo mine > /dev/tty; exit 4"},
 			Terminal: true, Stdin: theirs, Stdout: theirs,
 		})
@@ -67,7 +67,7 @@ func TestExecEndsWithContext(t *testing.T) {
 			r.Read(make([]byte, 1)) // the command runs
 			cancel()
 		}()
-		_, err = enter.Run(ctx, status, enter.Options{Command: []string{"sh", "-c", "echo; sleep 1000"}, Stdin: null, Stdout: w, Stderr: w})
+		_, err = runIn(ctx, status, enter.Options{Command: []string{"sh", "-c", "echo; sleep 1000"}, Stdin: null, Stdout: w, Stderr: w})
 		w.Close()
 		if err == nil {
 			t.Error("no error after the context's end")

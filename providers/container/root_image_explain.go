@@ -1,0 +1,101 @@
+package container
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/http"
+	"strings"
+	"syscall"
+
+	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
+
+	"github.com/diyform/diyform/internal/diag"
+	"github.com/diyform/diyform/providers"
+	"github.com/diyform/diyform/providers/container/image"
+	"github.com/diyform/diyform/providers/container/image/unpack"
+)
+
+// explainImage turns an error about an image's source into one for the user.
+func explainImage(v *rootImageAttrs, err error) error {
+	var known *diag.Problem
+	if err == nil || errors.As(err, &known) || errors.Is(err, providers.ErrInterrupted) {
+		return err
+	}
+	attribute, what := "oci", v.OCI
+	switch {
+	case v.Build != nil:
+		attribute, what = "build.output", v.Build.Output
+	case v.Archive != "":
+		attribute, what = "archive", v.Archive
+	}
+	p := ExplainImage(what, err)
+	p.Attribute = attribute
+	var input *inputError
+	if errors.As(err, &input) {
+		p.Summary, p.Attribute = "An input of the build cannot be read", "build.inputs"
+		p.Detail = fmt.Sprintf("%s: %s", input.name, diag.Sentence(reason(input.err)))
+	}
+	return p
+}
+
+// ExplainImage says for people why an image cannot be had. name is how they call it.
+func ExplainImage(name string, err error) *diag.Problem {
+	p := &diag.Problem{Summary: "The image cannot be had", Detail: fmt.Sprintf("%s: %s", name, diag.Sentence(err.Error())), Err: err}
+	var answer *transport.Error
+	var unreachable net.Error
+	switch {
+	case errors.As(err, &answer):
+		explainAnswer(p, name, answer)
+	case errors.Is(err, image.ErrPlain):
+		p.Summary = "The registry is not secure"
+		p.Detail += " Set insecure = true if that is meant."
+	case errors.Is(err, image.ErrMismatch):
+		p.Summary = "The image is damaged"
+		p.Detail += " It was damaged or exchanged on its way, and nothing of it was kept. Try again; if it stays so, the source itself is wrong."
+	case errors.Is(err, image.ErrNoPlatform):
+		p.Summary = "The image is not for this platform"
+		p.Detail += " Set platform to take another one."
+	case errors.Is(err, image.ErrUnknownType):
+		p.Summary = "This is no container image"
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		p.Summary = "The disk is full"
+		p.Detail += " `diyform image prune` removes images that nothing uses."
+	case errors.Is(err, unpack.ErrNotTar), errors.Is(err, unpack.ErrDamaged):
+		p.Summary = "The archive cannot be read"
+	case errors.Is(err, fs.ErrNotExist):
+		p.Summary = "The source of the image is not there"
+		p.Detail = fmt.Sprintf("%s: %s", name, diag.Sentence(reason(err)))
+	case errors.As(err, &unreachable):
+		p.Summary = "The registry cannot be reached"
+		p.Detail += " Check the name, the network, and HTTPS_PROXY."
+	}
+	return p
+}
+
+// explainAnswer says what a registry answered, and to what.
+func explainAnswer(p *diag.Problem, name string, answer *transport.Error) {
+	asked := ""
+	if answer.Request != nil {
+		asked = fmt.Sprintf(" (%s %s)", answer.Request.Method, answer.Request.URL.Redacted())
+	}
+	said := strings.ToLower(http.StatusText(answer.StatusCode))
+	for _, d := range answer.Errors {
+		said += "; " + d.String()
+	}
+	p.Detail = fmt.Sprintf("%s: the registry answers %d, %s%s.", name, answer.StatusCode, said, asked)
+	switch answer.StatusCode {
+	case http.StatusUnauthorized, http.StatusForbidden:
+		p.Summary = "The registry wants other credentials"
+		p.Detail += " Run docker login or podman login for it: diyform reads ~/.docker/config.json, or that of DOCKER_CONFIG, " +
+			"and podman's auth.json. Registries also answer so if there is no such image."
+	case http.StatusNotFound:
+		p.Summary = "The registry has no such image"
+	case http.StatusTooManyRequests:
+		p.Summary = "The registry limits requests"
+		p.Detail += " Wait, or log in."
+	default:
+		p.Summary = "The registry cannot give the image"
+	}
+}
