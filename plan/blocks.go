@@ -24,6 +24,8 @@ func evaluationOrder(cfg *config.Config, registry *providers.Registry) ([]addr.R
 		g.refer(from, config.References(r.Count))
 		g.refer(from, config.References(r.ForEach))
 		g.refer(from, r.DependsOn)
+		g.refer(from, config.References(r.Lifecycle.Enabled))
+		g.refer(from, lifecycleReferences(r))
 		g.refer(from, config.BodyReferences(r.Body, specOf(a, registry)))
 	}
 	for _, name := range sortedNames(cfg.Locals) {

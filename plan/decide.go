@@ -34,6 +34,14 @@ func (p *Plan) decide(ctx context.Context, order []addr.Resource) hcl.Diagnostic
 			return diags
 		}
 		taken := p.cascade(forced)
+		for a, f := range p.triggered() {
+			if !forced[a].replace {
+				if taken == nil {
+					taken = map[addr.Instance]force{}
+				}
+				taken[a] = f
+			}
+		}
 		if len(taken) == 0 {
 			return diags
 		}
@@ -101,20 +109,28 @@ func (d *decision) instance(b *block, a addr.Instance) (*Change, hcl.Diagnostics
 		Before:       cty.NullVal(b.schema.ImpliedType()),
 		Dependencies: d.Evaluator.dependencies(b, scope),
 	}
-	if a.Mode == addr.Data {
-		return c, c.censor(append(diags, d.planData(b, c)...))
+	diags = append(diags, d.Evaluator.preconditions(b, a.Key)...)
+	switch {
+	case diags.HasErrors():
+	case a.Mode == addr.Data:
+		diags = append(diags, d.planData(b, c)...)
+	default:
+		diags = append(diags, d.planManaged(b, c)...)
 	}
-	diags = append(diags, d.planManaged(c)...)
+	if !diags.HasErrors() {
+		diags = append(diags, d.Evaluator.postconditions(b, a.Key, mark(c.After, c.Sensitive))...)
+	}
 	return c, c.censor(diags)
 }
 
 // planManaged compares what a resource shall be with what is there.
-func (d *decision) planManaged(c *Change) hcl.Diagnostics {
+func (d *decision) planManaged(b *block, c *Change) hcl.Diagnostics {
 	rec := d.recorded[c.Address]
 	if rec != nil && rec.Actual != nil {
 		c.Prior, c.Before = rec.Actual, rec.Actual.Attributes
 		c.SensitiveBefore = parsePaths(rec.Record.Sensitive)
 	}
+	c.Config = b.ignore(c.Config, c.Before)
 	after, diags := d.Evaluator.propose(c.Address, d.Input.Env, c.Config, c.Before)
 	if diags.HasErrors() {
 		return diags
@@ -205,6 +221,9 @@ func (p *Plan) deletion(a addr.Instance) *Change {
 	c.Sensitive = parsePaths(rec.Record.Sensitive)
 	if p.Input.Mode == Normal {
 		c.Reason = "it is no longer in the configuration"
+		if b := p.Evaluator.blocks[a.Resource]; b != nil && b.cfg.Lifecycle.Enabled != nil {
+			c.Reason = "it is disabled in the configuration"
+		}
 	}
 	return c
 }

@@ -71,7 +71,7 @@ func (p *Plan) File() (*File, error) {
 		Destroy: p.Input.Mode == Destroy, Variables: map[string]FileVariable{},
 		Changes: []FileChange{}, Outputs: []FileOutput{},
 	}
-	if p.Input.Config != nil {
+	if p.Input.Mode == Normal {
 		f.Config = p.Input.Config.Hash()
 	}
 	for name, v := range p.Input.Variables {

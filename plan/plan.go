@@ -10,6 +10,7 @@
 //	evaluator.go  expressions -> values; expand.go: the instances of a block
 //	decide.go     wanted against real -> a Change an instance
 //	cascade.go    what a change takes along: a replaced namespace its links
+//	lifecycle.go  what lifecycle blocks ask for
 //	conflicts.go  what cannot be, told before anything is changed
 //	others.go     what contradicts other resources
 //	steps.go      the changes as a graph of steps, for apply
@@ -187,6 +188,7 @@ func (p *Plan) make(ctx context.Context) hcl.Diagnostics {
 	}
 	if p.Input.Mode == Destroy {
 		p.planDestroy()
+		diags = append(diags, p.checkProtected()...)
 		_, more := p.Steps()
 		return append(diags, more...)
 	}
@@ -203,6 +205,7 @@ func (p *Plan) make(ctx context.Context) hcl.Diagnostics {
 	if diags.HasErrors() {
 		return diags
 	}
+	diags = append(diags, p.checkProtected()...)
 	diags = append(diags, p.checkNeeds()...)
 	diags = append(diags, p.checkContradictions()...)
 	if diags.HasErrors() {

@@ -162,6 +162,7 @@ func checkReferences(cfg *config.Config, registry *providers.Registry) hcl.Diagn
 		diags = append(diags, cfg.CheckReferences(config.References(r.Count), none)...)
 		diags = append(diags, cfg.CheckReferences(config.References(r.ForEach), none)...)
 		diags = append(diags, cfg.CheckReferences(r.DependsOn, r.Scope())...)
+		diags = append(diags, checkLifecycle(cfg, r)...)
 		refs := config.BodyReferences(r.Body, specOf(r.Addr, registry))
 		diags = append(diags, cfg.CheckReferences(refs, r.Scope())...)
 	}
@@ -196,6 +197,7 @@ func (e *Evaluator) validateBlock(r *config.Resource) hcl.Diagnostics {
 	if diags.HasErrors() {
 		return explainComputed(r, s, diags)
 	}
+	diags = append(diags, e.checkIgnored(r)...)
 	return append(diags, e.checkArguments(r, s, v)...)
 }
 

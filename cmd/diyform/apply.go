@@ -133,6 +133,7 @@ func (v *view) applyFile(ctx context.Context, path string, f *applyFlags) error 
 // planAgain makes the plan of a file anew, with the values that are in the file.
 func (s *session) planAgain(ctx context.Context, file *plan.File, f *applyFlags) (*plan.Plan, error) {
 	if file.Destroy {
+		s.loadProtection()
 		return s.plan(ctx, plan.Destroy)
 	}
 	values, err := file.Values()
