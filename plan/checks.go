@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/ext/dynblock"
 	"github.com/hashicorp/hcl/v2/hcldec"
 	"github.com/zclconf/go-cty/cty"
 
@@ -69,7 +70,7 @@ func (p *Plan) readCheckData(ctx context.Context, r *config.Resource) (cty.Value
 	if diags.HasErrors() {
 		return cty.DynamicVal, diags
 	}
-	args, diags := hcldec.Decode(r.Body, s.Spec(), scope)
+	args, diags := hcldec.Decode(dynblock.Expand(r.Body, scope), s.Spec(), scope)
 	if diags.HasErrors() {
 		return cty.DynamicVal, diags
 	}

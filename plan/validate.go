@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/ext/dynblock"
 	"github.com/hashicorp/hcl/v2/hcldec"
 	"github.com/zclconf/go-cty/cty"
 
@@ -193,7 +194,8 @@ func checkReferences(cfg *config.Config, registry *providers.Registry) hcl.Diagn
 // validateBlock decodes a block with everything that it refers to unknown.
 func (e *Evaluator) validateBlock(r *config.Resource) hcl.Diagnostics {
 	s := e.schemaOf(r.Addr)
-	v, diags := hcldec.Decode(r.Body, s.Spec(), e.unknownContext(r))
+	scope := e.unknownContext(r)
+	v, diags := hcldec.Decode(dynblock.Expand(r.Body, scope), s.Spec(), scope)
 	if diags.HasErrors() {
 		return explainComputed(r, s, diags)
 	}
