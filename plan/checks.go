@@ -27,7 +27,7 @@ type CheckResult struct {
 func (p *Plan) RunChecks(ctx context.Context) hcl.Diagnostics {
 	var diags hcl.Diagnostics
 	p.Checks = nil
-	if p.Input.Mode == Destroy {
+	if p.Input.Mode != Normal || !p.focus.all {
 		return nil
 	}
 	for _, name := range sortedNames(p.Input.Config.Checks) {

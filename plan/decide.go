@@ -69,6 +69,13 @@ func (d *decision) run(order []addr.Resource) hcl.Diagnostics {
 		b := e.blocks[a]
 		diags = append(diags, e.expand(b)...)
 		for _, k := range b.expansion.keys {
+			if !d.concerned(a.Instance(k)) {
+				if c := d.untouched(b, a.Instance(k)); c != nil {
+					d.add(c)
+					e.Set(c.Address, mark(c.After, c.Sensitive))
+				}
+				continue
+			}
 			c, more := d.instance(b, a.Instance(k))
 			diags = append(diags, more...)
 			if more.HasErrors() {
@@ -83,6 +90,12 @@ func (d *decision) run(order []addr.Resource) hcl.Diagnostics {
 	}
 	d.addOrphans()
 	return append(diags, d.checkConflicts()...)
+}
+
+// concerned reports whether the plan is about an instance, or takes it along.
+func (d *decision) concerned(a addr.Instance) bool {
+	_, forced := d.forced[a]
+	return forced || d.focus.includes(a)
 }
 
 func (p *Plan) add(c *Change) {
@@ -159,6 +172,8 @@ func (d *decision) choose(c *Change, rec *Recorded) {
 	switch {
 	case c.Prior == nil:
 		c.Action = Create
+	case slices.Contains(d.Input.Options.Replace, c.Address):
+		c.Action, c.Reason = Replace, "-replace asks for it"
 	case forced && f.replace:
 		c.Action, c.Reason = Replace, f.reason
 	case rec.Record.Status == state.Tainted:
@@ -199,7 +214,7 @@ func (e *Evaluator) propose(a addr.Instance, env providers.Env, config, prior ct
 // addOrphans plans the end of what is recorded and no longer wanted.
 func (p *Plan) addOrphans() {
 	for _, r := range p.records {
-		if p.byAddress[r.Address] == nil {
+		if p.byAddress[r.Address] == nil && p.focus.includes(r.Address) {
 			p.add(p.deletion(r.Address))
 		}
 	}
@@ -233,6 +248,9 @@ func (p *Plan) planDestroy() {
 	p.addOrphans()
 	p.cascade(nil)
 	for name, o := range p.Input.State.Outputs {
+		if !p.focus.all {
+			break // they may be about what stays
+		}
 		p.Outputs = append(p.Outputs, deletedOutput(name, o))
 	}
 	slices.SortFunc(p.Outputs, compareOutputs)

@@ -29,7 +29,7 @@ func Validate(cfg *config.Config, registry *providers.Registry) hcl.Diagnostics 
 	if diags.HasErrors() {
 		return diags
 	}
-	_, more := evaluationOrder(cfg, registry)
+	_, _, more := evaluationOrder(cfg, registry)
 	diags = append(diags, more...)
 	if diags.HasErrors() {
 		return diags

@@ -16,12 +16,16 @@ import (
 
 // makePlan loads the configuration and plans.
 func (s *session) makePlan(ctx context.Context, mode plan.Mode, f *stackFlags) (*plan.Plan, error) {
-	if mode == plan.Destroy {
+	options, err := f.options()
+	if err != nil {
+		return nil, s.view.failWith(err, "Not an address")
+	}
+	if mode != plan.Normal {
 		s.loadProtection()
 	} else if err := s.loadConfig(f, nil); err != nil {
 		return nil, err
 	}
-	return s.plan(ctx, mode)
+	return s.plan(ctx, mode, options)
 }
 
 // loadProtection loads the configuration for a destroy, which needs it only to see what must
