@@ -10,6 +10,7 @@ import (
 	"github.com/diyform/diyform/config"
 	"github.com/diyform/diyform/internal/addr"
 	"github.com/diyform/diyform/internal/diag"
+	"github.com/diyform/diyform/providers"
 )
 
 // Options narrow a plan or ask for more than configuration does.
@@ -150,6 +151,16 @@ func (g *blockGraph) blockNeeds() map[addr.Resource][]addr.Resource {
 		if s := g.Node(i); s.Kind == config.ResourceSubject {
 			walk(s.Resource, i, map[int]bool{})
 		}
+	}
+	return needs
+}
+
+// BlockNeeds lists, for each block of a valid configuration, the blocks that it refers to,
+// directly or by way of local values.
+func BlockNeeds(cfg *config.Config, registry *providers.Registry) map[addr.Resource][]addr.Resource {
+	_, needs, _ := evaluationOrder(cfg, registry)
+	for a := range cfg.Resources {
+		needs[a] = append(needs[a][:0:0], needs[a]...)
 	}
 	return needs
 }

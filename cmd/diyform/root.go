@@ -66,6 +66,7 @@ func newRoot(v *view) *cobra.Command {
 	root.AddCommand(
 		newPlan(v), newApply(v), newDestroy(v), newValidate(v), newFmt(v), newShow(v), newOutput(v),
 		newState(v), newExec(v), newLogs(v), newPs(v), newVersion(v),
+		newGraph(v), newSchema(v), newMetadata(v),
 	)
 	return root
 }
