@@ -155,6 +155,7 @@ func (s *script) step() []txtar.File {
 		s.result("errors", s.tell(diags))
 		return s.out
 	}
+	c.input.Options = s.options
 	p, diags := plan.New(context.Background(), c.input)
 	if p != nil {
 		diags = append(diags, s.throughFile(p)...)

@@ -200,6 +200,10 @@ func (r *run) settleOne(op *operation, record *state.Resource) {
 	}
 	if op.Result != nil {
 		r.plan.Learn(op.change, op.Result.Attributes)
+		if diags := r.plan.Verify(op.change, op.Result.Attributes); diags.HasErrors() {
+			r.fail(op.node, op.change, op.Action.String(), op.begun, diags)
+			return
+		}
 	}
 	r.settled[op.node] = true
 	r.observe(Event{Kind: Finished, Address: op.Address, Action: op.Action.String(), Elapsed: time.Since(op.begun)})
@@ -220,6 +224,12 @@ func (r *run) read(ctx context.Context, nodes []int) {
 			if err == nil {
 				r.mu.Lock()
 				r.plan.Learn(c, v)
+				diags = r.plan.Verify(c, v)
+				if diags.HasErrors() {
+					r.fail(i, c, "read", begun, diags)
+					r.mu.Unlock()
+					continue
+				}
 				r.settled[i] = true
 				r.observe(Event{Kind: Finished, Address: c.Address, Action: "read", Elapsed: time.Since(begun)})
 				r.mu.Unlock()

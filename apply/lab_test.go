@@ -74,11 +74,11 @@ func (l *lab) begin(mode plan.Mode) (*command, hcl.Diagnostics) {
 	sessions, err := registry.Open(env)
 	l.must(err)
 	c.input = plan.Input{State: st, Registry: registry, Sessions: sessions, Env: env, Mode: mode}
+	cfg, diags := config.Load(l.dir)
+	c.input.Config, l.cfg = cfg, cfg
 	if mode == plan.Destroy {
 		return c, nil
 	}
-	cfg, diags := config.Load(l.dir)
-	c.input.Config, l.cfg = cfg, cfg
 	if diags.HasErrors() {
 		return c, diags
 	}

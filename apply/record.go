@@ -89,8 +89,11 @@ func (r *run) keepUnchanged() hcl.Diagnostics {
 		switch {
 		case c.Action == plan.Forget:
 			delete(r.next.Resources, c.Address)
-		case c.Action == plan.NoOp && c.Prior != nil:
+		case c.Action == plan.NoOp && c.Prior != nil && !c.Untouched:
 			rec, err := r.record(c, c.Prior, state.Ready)
+			if old := r.plan.Recorded(c.Address); err == nil && r.plan.Input.Mode == plan.RefreshOnly {
+				rec.Status, rec.Dependencies = old.Record.Status, old.Record.Dependencies
+			}
 			if err != nil {
 				diags = append(diags, diag.FromError(err, "The state cannot be written", c.Range)...)
 				continue

@@ -19,6 +19,7 @@ import (
 // todo is what the directives of one step ask for.
 type todo struct {
 	mode                plan.Mode
+	options             plan.Options
 	planOnly, json      bool
 	unclean             bool // the next plan may have changes
 	saveFile, matchFile bool
@@ -32,6 +33,9 @@ type todo struct {
 //
 //	plan                        make the plan, do not apply it
 //	destroy                     plan to destroy
+//	refresh-only                plan to record what is there
+//	no-refresh                  plan without reading
+//	target, exclude, replace ADDRESS
 //	json                        show the plan's JSON too
 //	unclean                     the next plan need not be empty
 //	save                        take the plan through a file
@@ -68,6 +72,22 @@ func (s *script) followOption(words []string) bool {
 		s.planOnly = true
 	case "destroy":
 		s.mode = plan.Destroy
+	case "refresh-only":
+		s.mode, s.unclean = plan.RefreshOnly, true
+	case "no-refresh":
+		s.options.NoRefresh = true
+	case "target", "exclude":
+		list, err := plan.ParseTargets(words[1:])
+		s.must(err)
+		if s.unclean = true; words[0] == "target" {
+			s.options.Targets = append(s.options.Targets, list...)
+		} else {
+			s.options.Excludes = append(s.options.Excludes, list...)
+		}
+	case "replace":
+		a, err := addr.Parse(words[1])
+		s.must(err)
+		s.options.Replace = append(s.options.Replace, a)
 	case "json":
 		s.json = true
 	case "unclean":

@@ -78,13 +78,14 @@ type Output struct {
 type Resource struct {
 	Addr addr.Resource
 
-	// Body holds the arguments of the resource type. It hides count, for_each and
-	// depends_on, and still suggests them for an argument that looks like them.
+	// Body holds the arguments of the resource type. It hides count, for_each, depends_on and
+	// lifecycle, and still suggests them for an argument that looks like them.
 	Body hcl.Body
 
 	Count     hcl.Expression // nil when the block has none
 	ForEach   hcl.Expression // nil when the block has none; never set together with Count
 	DependsOn []Reference    // to resource and data blocks, and what their keys refer to
+	Lifecycle Lifecycle
 
 	DeclRange hcl.Range // the block's header
 	TypeRange hcl.Range

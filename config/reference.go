@@ -38,6 +38,7 @@ const (
 	EachSubject                        // each.key, each.value
 	CountSubject                       // count.index
 	PathSubject                        // path.module, path.root, path.cwd
+	SelfSubject                        // self
 )
 
 // kindsByRoot are the roots that mean something else than a managed resource's type.
@@ -49,7 +50,7 @@ var kindsByRoot = map[string]SubjectKind{
 	"count":  CountSubject,
 	"path":   PathSubject,
 	"module": InvalidSubject,
-	"self":   InvalidSubject,
+	"self":   SelfSubject,
 }
 
 // String gives the form that users write.
@@ -67,6 +68,8 @@ func (s Subject) String() string {
 		return "count." + s.Name
 	case PathSubject:
 		return "path." + s.Name
+	case SelfSubject:
+		return "self"
 	}
 	return "(invalid reference)"
 }
@@ -83,11 +86,17 @@ func newReference(traversal hcl.Traversal, key hcl.Expression) Reference {
 		kind = ResourceSubject
 	case kind == ResourceSubject:
 		need = 3
+	case kind == SelfSubject:
+		need = 1
 	}
 	if kind == InvalidSubject || len(names) < need {
 		return ref
 	}
 	ref.Range = traversal[:need].SourceRange()
+	if kind == SelfSubject {
+		ref.Subject = Subject{Kind: kind}
+		return ref
+	}
 	if kind != ResourceSubject {
 		ref.Subject = Subject{Kind: kind, Name: names[1]}
 		return ref

@@ -100,7 +100,7 @@ func TestReferences(t *testing.T) {
 		`data.x`:                                          `(invalid reference)`,
 		`x`:                                               `(invalid reference)`,
 		`module.a.b`:                                      `(invalid reference)`,
-		`self.name`:                                       `(invalid reference)`,
+		`self.name`:                                       `self`,
 	}
 	for src, want := range tests {
 		t.Run(src, func(t *testing.T) {
@@ -219,14 +219,14 @@ func TestDependsOnKeys(t *testing.T) {
 }
 
 func TestBodyHidesMetaArgumentsButSuggestsThem(t *testing.T) {
-	c := mustLoad(t, "resource \"a\" \"a\" {\n  count = 1\n  nmae = 1\n  for_eahc = {}\n  lifecycle {}\n}")
+	c := mustLoad(t, "resource \"a\" \"a\" {\n  count = 1\n  nmae = 1\n  for_eahc = {}\n  lifecylce {}\n  lifecycle {}\n}")
 	body := c.Resources[addr.Resource{Type: "a", Name: "a"}].Body
 	_, diags := hcldec.Decode(body, testSpec, nil)
 	sortByPlace(diags)
 	wantDiags(t, diags,
 		`main.diy.hcl:3,3-7: Unsupported argument; Did you mean "name"?`,
 		`main.diy.hcl:4,3-11: Unsupported argument; Did you mean "for_each"?`,
-		`main.diy.hcl:5,3-12: Unsupported block type; "lifecycle"`)
+		`main.diy.hcl:5,3-12: Unsupported block type; Did you mean "lifecycle"?`)
 	attrs, _ := body.JustAttributes()
 	if len(attrs) != 2 || attrs["count"] != nil {
 		t.Errorf("attributes %v", keysOf(attrs))

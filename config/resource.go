@@ -12,9 +12,10 @@ import (
 )
 
 // metaSchema is what every resource and data block may hold besides its type's arguments.
-var metaSchema = &hcl.BodySchema{Attributes: []hcl.AttributeSchema{
-	{Name: "count"}, {Name: "for_each"}, {Name: "depends_on"},
-}}
+var metaSchema = &hcl.BodySchema{
+	Attributes: []hcl.AttributeSchema{{Name: "count"}, {Name: "for_each"}, {Name: "depends_on"}},
+	Blocks:     []hcl.BlockHeaderSchema{{Type: "lifecycle"}},
+}
 
 // reservedTypes begin references to something else, so nothing could refer to such a resource.
 var reservedTypes = []string{"count", "data", "each", "local", "module", "path", "self", "var"}
@@ -70,7 +71,8 @@ func (r *Resource) decodeMeta(body hcl.Body) hcl.Diagnostics {
 	}
 	dependsOn, more := decodeDependsOn(content.Attributes["depends_on"])
 	r.DependsOn = dependsOn
-	return append(diags, more...)
+	diags = append(diags, more...)
+	return append(diags, r.decodeLifecycle(content.Blocks)...)
 }
 
 // typeBody is a block's body without the meta arguments. It is not what PartialContent leaves
@@ -95,7 +97,7 @@ func (b typeBody) JustAttributes() (hcl.Attributes, hcl.Diagnostics) {
 func withMeta(schema *hcl.BodySchema) *hcl.BodySchema {
 	return &hcl.BodySchema{
 		Attributes: slices.Concat(schema.Attributes, metaSchema.Attributes),
-		Blocks:     schema.Blocks,
+		Blocks:     slices.Concat(schema.Blocks, metaSchema.Blocks),
 	}
 }
 
@@ -103,5 +105,6 @@ func withoutMeta(content *hcl.BodyContent) *hcl.BodyContent {
 	for _, a := range metaSchema.Attributes {
 		delete(content.Attributes, a.Name)
 	}
+	content.Blocks = slices.DeleteFunc(content.Blocks, func(b *hcl.Block) bool { return b.Type == "lifecycle" })
 	return content
 }

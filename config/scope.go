@@ -17,6 +17,7 @@ import (
 type Scope struct {
 	Each  bool      // each.key and each.value exist
 	Count bool      // count.index exists
+	Self  bool      // self exists: it is a postcondition
 	Data  *Resource // the data block of the check around it, or nil
 }
 
@@ -50,6 +51,11 @@ func (c *Config) CheckReference(ref Reference, at Scope) hcl.Diagnostics {
 		return checkFixed(ref, "count", []string{"index"}, at.Count, "count")
 	case PathSubject:
 		return checkFixed(ref, "path", []string{"cwd", "module", "root"}, true, "")
+	case SelfSubject:
+		if !at.Self {
+			return referenceError(ref, "Reference without a value here",
+				"self is the resource itself, and has a value only in the postcondition blocks of its lifecycle block.")
+		}
 	default:
 		return c.invalidReference(ref)
 	}
@@ -172,7 +178,7 @@ func (c *Config) invalidReference(ref Reference) hcl.Diagnostics {
 	switch example, known := examples[root]; {
 	case known:
 		detail = fmt.Sprintf("%s is not complete. Write it with a name, as in %s.", text(ref.Traversal), example)
-	case root == "module" || root == "self":
+	case root == "module":
 		detail = fmt.Sprintf("%q refers to nothing in diyform.", root)
 	default:
 		detail = fmt.Sprintf("%s is not a value. A resource is referred to by type and name, as in "+

@@ -28,15 +28,68 @@ func References(expr hcl.Expression) []Reference {
 // block's spec is that of its resource type.
 func BodyReferences(body hcl.Body, spec hcldec.Spec) []Reference {
 	// What does not fit the schema is said when the body is decoded.
-	content, _, _ := body.PartialContent(hcldec.ImpliedSchema(spec))
+	schema := hcldec.ImpliedSchema(spec)
+	schema.Blocks = append(schema.Blocks, dynamicHeader)
+	content, _, _ := body.PartialContent(schema)
 	var refs []Reference
 	for _, attr := range inOrder(content.Attributes) {
 		refs = append(refs, References(attr.Expr)...)
 	}
 	nested := hcldec.ChildBlockTypes(spec)
 	for _, block := range content.Blocks {
-		if spec, ok := nested[block.Type]; ok {
+		if block.Type == dynamicHeader.Type {
+			refs = append(refs, dynamicReferences(block, nested[block.Labels[0]])...)
+		} else if spec, ok := nested[block.Type]; ok {
 			refs = append(refs, BodyReferences(block.Body, spec)...)
+		}
+	}
+	return refs
+}
+
+// dynamicHeader is that of a block which stands for as many others as its for_each says.
+var dynamicHeader = hcl.BlockHeaderSchema{Type: "dynamic", LabelNames: []string{"type"}}
+
+var dynamicSchema = &hcl.BodySchema{
+	Attributes: []hcl.AttributeSchema{{Name: "for_each"}, {Name: "iterator"}},
+	Blocks:     []hcl.BlockHeaderSchema{{Type: "content"}},
+}
+
+// HasDynamic reports whether a body, or one in it, has a dynamic block.
+func HasDynamic(body hcl.Body, spec hcldec.Spec) bool {
+	schema := hcldec.ImpliedSchema(spec)
+	schema.Blocks = append(schema.Blocks, dynamicHeader)
+	content, _, _ := body.PartialContent(schema)
+	nested := hcldec.ChildBlockTypes(spec)
+	for _, block := range content.Blocks {
+		if block.Type == dynamicHeader.Type {
+			return true
+		}
+		if spec, ok := nested[block.Type]; ok && HasDynamic(block.Body, spec) {
+			return true
+		}
+	}
+	return false
+}
+
+// dynamicReferences gives what a dynamic block refers to. Its iterator is no reference.
+func dynamicReferences(block *hcl.Block, spec hcldec.Spec) []Reference {
+	content, _, _ := block.Body.PartialContent(dynamicSchema)
+	iterator := block.Labels[0]
+	var refs []Reference
+	if attr, ok := content.Attributes["for_each"]; ok {
+		refs = References(attr.Expr)
+	}
+	if attr, ok := content.Attributes["iterator"]; ok {
+		iterator = hcl.ExprAsKeyword(native(attr.Expr))
+	}
+	if spec == nil {
+		return refs // decoding tells that there is no such block
+	}
+	for _, body := range content.Blocks {
+		for _, ref := range BodyReferences(body.Body, spec) {
+			if ref.Traversal.RootName() != iterator {
+				refs = append(refs, ref)
+			}
 		}
 	}
 	return refs

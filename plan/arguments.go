@@ -2,10 +2,12 @@ package plan
 
 import (
 	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/ext/dynblock"
 	"github.com/hashicorp/hcl/v2/hcldec"
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/convert"
 
+	"github.com/diyform/diyform/config"
 	"github.com/diyform/diyform/providers/schema"
 )
 
@@ -15,6 +17,7 @@ type arguments struct {
 	body   hcl.Body
 	schema *schema.Schema
 	whole  bool // everything that must be there is there, and nothing else
+	grows  bool // it has dynamic blocks
 	values map[string]hcl.Expression
 	blocks map[string][]*arguments
 	empty  map[string]cty.Value // of what is not there, by name
@@ -26,6 +29,7 @@ func newArguments(body hcl.Body, s *schema.Schema) *arguments {
 		body: body, schema: s, whole: !diags.HasErrors(),
 		values: map[string]hcl.Expression{}, blocks: map[string][]*arguments{}, empty: map[string]cty.Value{},
 	}
+	a.grows = diags.HasErrors() && config.HasDynamic(body, s.Spec())
 	for _, attr := range s.Attributes {
 		if given := content.Attributes[attr.Name]; given != nil {
 			a.values[attr.Name] = given.Expr
@@ -36,7 +40,7 @@ func newArguments(body hcl.Body, s *schema.Schema) *arguments {
 	for _, b := range s.Blocks {
 		for _, given := range content.Blocks.OfType(b.Name) {
 			nested := newArguments(given.Body, b.Schema)
-			a.whole = a.whole && nested.whole
+			a.whole, a.grows = a.whole && nested.whole, a.grows || nested.grows
 			a.blocks[b.Name] = append(a.blocks[b.Name], nested)
 		}
 		n, t := len(a.blocks[b.Name]), hcldec.ImpliedType(b.Spec())
@@ -58,7 +62,11 @@ func (a *arguments) evaluate(scope *hcl.EvalContext) (cty.Value, hcl.Diagnostics
 			return v, nil
 		}
 	}
-	return hcldec.Decode(a.body, a.schema.Spec(), scope)
+	body := a.body
+	if a.grows {
+		body = dynblock.Expand(body, scope)
+	}
+	return hcldec.Decode(body, a.schema.Spec(), scope)
 }
 
 func (a *arguments) object(scope *hcl.EvalContext) (cty.Value, bool) {

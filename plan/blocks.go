@@ -15,8 +15,8 @@ import (
 )
 
 // evaluationOrder sorts the blocks so that each comes after those it refers to, local values
-// included, and tells of cycles with the place of every edge.
-func evaluationOrder(cfg *config.Config, registry *providers.Registry) ([]addr.Resource, hcl.Diagnostics) {
+// included, gives which those are, and tells of cycles with the place of every edge.
+func evaluationOrder(cfg *config.Config, registry *providers.Registry) (sorted []addr.Resource, needs map[addr.Resource][]addr.Resource, diags hcl.Diagnostics) {
 	g := &blockGraph{edges: map[[2]int]hcl.Range{}}
 	for _, a := range sortedBlocks(cfg) {
 		r := cfg.Resources[a]
@@ -24,6 +24,8 @@ func evaluationOrder(cfg *config.Config, registry *providers.Registry) ([]addr.R
 		g.refer(from, config.References(r.Count))
 		g.refer(from, config.References(r.ForEach))
 		g.refer(from, r.DependsOn)
+		g.refer(from, config.References(r.Lifecycle.Enabled))
+		g.refer(from, lifecycleReferences(r))
 		g.refer(from, config.BodyReferences(r.Body, specOf(a, registry)))
 	}
 	for _, name := range sortedNames(cfg.Locals) {
@@ -32,7 +34,7 @@ func evaluationOrder(cfg *config.Config, registry *providers.Registry) ([]addr.R
 	}
 	order, ok := g.Order()
 	if !ok {
-		return nil, g.cycleErrors()
+		return nil, nil, g.cycleErrors()
 	}
 	var out []addr.Resource
 	for _, i := range order {
@@ -40,7 +42,7 @@ func evaluationOrder(cfg *config.Config, registry *providers.Registry) ([]addr.R
 			out = append(out, s.Resource)
 		}
 	}
-	return out, nil
+	return out, g.blockNeeds(), nil
 }
 
 func sortedBlocks(cfg *config.Config) []addr.Resource {

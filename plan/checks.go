@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/ext/dynblock"
 	"github.com/hashicorp/hcl/v2/hcldec"
 	"github.com/zclconf/go-cty/cty"
 
@@ -26,7 +27,7 @@ type CheckResult struct {
 func (p *Plan) RunChecks(ctx context.Context) hcl.Diagnostics {
 	var diags hcl.Diagnostics
 	p.Checks = nil
-	if p.Input.Mode == Destroy {
+	if p.Input.Mode != Normal || !p.focus.all {
 		return nil
 	}
 	for _, name := range sortedNames(p.Input.Config.Checks) {
@@ -69,7 +70,7 @@ func (p *Plan) readCheckData(ctx context.Context, r *config.Resource) (cty.Value
 	if diags.HasErrors() {
 		return cty.DynamicVal, diags
 	}
-	args, diags := hcldec.Decode(r.Body, s.Spec(), scope)
+	args, diags := hcldec.Decode(dynblock.Expand(r.Body, scope), s.Spec(), scope)
 	if diags.HasErrors() {
 		return cty.DynamicVal, diags
 	}

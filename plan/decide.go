@@ -34,6 +34,14 @@ func (p *Plan) decide(ctx context.Context, order []addr.Resource) hcl.Diagnostic
 			return diags
 		}
 		taken := p.cascade(forced)
+		for a, f := range p.triggered() {
+			if !forced[a].replace {
+				if taken == nil {
+					taken = map[addr.Instance]force{}
+				}
+				taken[a] = f
+			}
+		}
 		if len(taken) == 0 {
 			return diags
 		}
@@ -61,6 +69,13 @@ func (d *decision) run(order []addr.Resource) hcl.Diagnostics {
 		b := e.blocks[a]
 		diags = append(diags, e.expand(b)...)
 		for _, k := range b.expansion.keys {
+			if !d.concerned(a.Instance(k)) {
+				if c := d.untouched(b, a.Instance(k)); c != nil {
+					d.add(c)
+					e.Set(c.Address, mark(c.After, c.Sensitive))
+				}
+				continue
+			}
 			c, more := d.instance(b, a.Instance(k))
 			diags = append(diags, more...)
 			if more.HasErrors() {
@@ -75,6 +90,12 @@ func (d *decision) run(order []addr.Resource) hcl.Diagnostics {
 	}
 	d.addOrphans()
 	return append(diags, d.checkConflicts()...)
+}
+
+// concerned reports whether the plan is about an instance, or takes it along.
+func (d *decision) concerned(a addr.Instance) bool {
+	_, forced := d.forced[a]
+	return forced || d.focus.includes(a)
 }
 
 func (p *Plan) add(c *Change) {
@@ -101,20 +122,28 @@ func (d *decision) instance(b *block, a addr.Instance) (*Change, hcl.Diagnostics
 		Before:       cty.NullVal(b.schema.ImpliedType()),
 		Dependencies: d.Evaluator.dependencies(b, scope),
 	}
-	if a.Mode == addr.Data {
-		return c, c.censor(append(diags, d.planData(b, c)...))
+	diags = append(diags, d.Evaluator.preconditions(b, a.Key)...)
+	switch {
+	case diags.HasErrors():
+	case a.Mode == addr.Data:
+		diags = append(diags, d.planData(b, c)...)
+	default:
+		diags = append(diags, d.planManaged(b, c)...)
 	}
-	diags = append(diags, d.planManaged(c)...)
+	if !diags.HasErrors() {
+		diags = append(diags, d.Evaluator.postconditions(b, a.Key, mark(c.After, c.Sensitive))...)
+	}
 	return c, c.censor(diags)
 }
 
 // planManaged compares what a resource shall be with what is there.
-func (d *decision) planManaged(c *Change) hcl.Diagnostics {
+func (d *decision) planManaged(b *block, c *Change) hcl.Diagnostics {
 	rec := d.recorded[c.Address]
 	if rec != nil && rec.Actual != nil {
 		c.Prior, c.Before = rec.Actual, rec.Actual.Attributes
 		c.SensitiveBefore = parsePaths(rec.Record.Sensitive)
 	}
+	c.Config = b.ignore(c.Config, c.Before)
 	after, diags := d.Evaluator.propose(c.Address, d.Input.Env, c.Config, c.Before)
 	if diags.HasErrors() {
 		return diags
@@ -143,6 +172,8 @@ func (d *decision) choose(c *Change, rec *Recorded) {
 	switch {
 	case c.Prior == nil:
 		c.Action = Create
+	case slices.Contains(d.Input.Options.Replace, c.Address):
+		c.Action, c.Reason = Replace, "-replace asks for it"
 	case forced && f.replace:
 		c.Action, c.Reason = Replace, f.reason
 	case rec.Record.Status == state.Tainted:
@@ -183,7 +214,7 @@ func (e *Evaluator) propose(a addr.Instance, env providers.Env, config, prior ct
 // addOrphans plans the end of what is recorded and no longer wanted.
 func (p *Plan) addOrphans() {
 	for _, r := range p.records {
-		if p.byAddress[r.Address] == nil {
+		if p.byAddress[r.Address] == nil && p.focus.includes(r.Address) {
 			p.add(p.deletion(r.Address))
 		}
 	}
@@ -205,6 +236,9 @@ func (p *Plan) deletion(a addr.Instance) *Change {
 	c.Sensitive = parsePaths(rec.Record.Sensitive)
 	if p.Input.Mode == Normal {
 		c.Reason = "it is no longer in the configuration"
+		if b := p.Evaluator.blocks[a.Resource]; b != nil && b.cfg.Lifecycle.Enabled != nil {
+			c.Reason = "it is disabled in the configuration"
+		}
 	}
 	return c
 }
@@ -214,6 +248,9 @@ func (p *Plan) planDestroy() {
 	p.addOrphans()
 	p.cascade(nil)
 	for name, o := range p.Input.State.Outputs {
+		if !p.focus.all {
+			break // they may be about what stays
+		}
 		p.Outputs = append(p.Outputs, deletedOutput(name, o))
 	}
 	slices.SortFunc(p.Outputs, compareOutputs)

@@ -87,7 +87,7 @@ func NewEvaluator(cfg *config.Config, variables map[string]cty.Value, registry *
 func (e *Evaluator) newBlock(r *config.Resource) *block {
 	b := &block{cfg: r, schema: e.schemaOf(r.Addr), values: map[addr.Key]cty.Value{}}
 	b.arguments = newArguments(r.Body, b.schema)
-	refs := simpleKeys(slices.Concat(config.BodyReferences(r.Body, b.schema.Spec()), r.DependsOn))
+	refs := simpleKeys(slices.Concat(config.BodyReferences(r.Body, b.schema.Spec()), r.DependsOn, lifecycleReferences(r)))
 	for _, ref := range refs {
 		if ref.Subject.Kind == config.ResourceSubject {
 			b.resources = append(b.resources, ref)
@@ -95,7 +95,7 @@ func (e *Evaluator) newBlock(r *config.Resource) *block {
 			b.static = append(b.static, ref)
 		}
 	}
-	b.needs = slices.Concat(refs, references(r.Count), references(r.ForEach))
+	b.needs = slices.Concat(refs, references(r.Count), references(r.ForEach), references(r.Lifecycle.Enabled))
 	return b
 }
 
@@ -168,7 +168,7 @@ func (e *Evaluator) checkValue(k *config.Check, data cty.Value, expr hcl.Express
 		own = k.Data.Addr
 		e.blocks[own] = &block{
 			cfg: k.Data, schema: e.schemaOf(own),
-			expansion: expansion{kind: single, keys: []addr.Key{{}}},
+			expansion: expansion{kind: single, keys: []addr.Key{{}}, exists: map[addr.Key]bool{{}: true}},
 			values:    map[addr.Key]cty.Value{{}: data},
 		}
 		defer delete(e.blocks, own)
@@ -349,7 +349,10 @@ func (b *block) wholeValue() cty.Value {
 	}
 	switch b.expansion.kind {
 	case single:
-		b.whole = b.value(addr.Key{})
+		b.whole = cty.NullVal(b.schema.ImpliedType())
+		if b.expansion.has(addr.Key{}) {
+			b.whole = b.value(addr.Key{})
+		}
 	case byCount:
 		elems := make([]cty.Value, len(b.expansion.keys))
 		for i, k := range b.expansion.keys {

@@ -91,7 +91,11 @@ func (e *Evaluator) expand(b *block) hcl.Diagnostics {
 	case b.cfg.ForEach != nil:
 		diags = e.expandForEach(b)
 	default:
-		b.expansion = expansion{kind: single, keys: []addr.Key{{}}}
+		b.expansion = expansion{kind: single}
+		var enabled bool
+		if enabled, diags = e.enabled(b); enabled {
+			b.expansion.keys = []addr.Key{{}}
+		}
 	}
 	if diags.HasErrors() {
 		b.expansion = expansion{} // so that what refers to it is unknown, and not wrong too
@@ -101,6 +105,29 @@ func (e *Evaluator) expand(b *block) hcl.Diagnostics {
 		b.expansion.exists[k] = true
 	}
 	return diags
+}
+
+// enabled evaluates whether a block that is not repeated has its instance.
+func (e *Evaluator) enabled(b *block) (bool, hcl.Diagnostics) {
+	expr := b.cfg.Lifecycle.Enabled
+	if expr == nil {
+		return true, nil
+	}
+	v, diags := e.Value(expr)
+	if diags.HasErrors() {
+		return false, diags
+	}
+	rng := expr.Range()
+	v, _ = v.Unmark()
+	yes, err := convert.Convert(v, cty.Bool)
+	switch {
+	case err != nil || yes.IsNull():
+		return false, append(diags, diag.Error(&rng, "Invalid enabled", "enabled must be true or false."))
+	case !yes.IsKnown():
+		return false, append(diags, diag.Error(&rng, "Invalid enabled",
+			"enabled depends on values that are known only after apply, so it cannot be planned whether the resource exists."))
+	}
+	return yes.True(), diags
 }
 
 // maxCount keeps a slip of the pen from taking all memory.

@@ -32,9 +32,19 @@ type File struct {
 	Serial    uint64                  `json:"serial"`
 	Config    string                  `json:"config"` // config.Config.Hash
 	Destroy   bool                    `json:"destroy"`
+	Refresh   bool                    `json:"refresh_only,omitempty"`
+	Options   FileOptions             `json:"options,omitzero"`
 	Variables map[string]FileVariable `json:"variables"`
 	Changes   []FileChange            `json:"changes"`
 	Outputs   []FileOutput            `json:"outputs"`
+}
+
+// FileOptions are Options, the addresses as texts.
+type FileOptions struct {
+	Targets   []string        `json:"targets,omitempty"`
+	Excludes  []string        `json:"excludes,omitempty"`
+	Replace   []addr.Instance `json:"replace,omitempty"`
+	NoRefresh bool            `json:"no_refresh,omitempty"`
 }
 
 // FileVariable is the value of a variable.
@@ -68,10 +78,11 @@ type FileOutput struct {
 func (p *Plan) File() (*File, error) {
 	f := &File{
 		Format: fileFormat, Lineage: p.Input.State.Lineage, Serial: p.Input.State.Serial,
-		Destroy: p.Input.Mode == Destroy, Variables: map[string]FileVariable{},
-		Changes: []FileChange{}, Outputs: []FileOutput{},
+		Destroy: p.Input.Mode == Destroy, Refresh: p.Input.Mode == RefreshOnly, Options: p.Input.Options.file(),
+		Variables: map[string]FileVariable{},
+		Changes:   []FileChange{}, Outputs: []FileOutput{},
 	}
-	if p.Input.Config != nil {
+	if p.Input.Mode == Normal {
 		f.Config = p.Input.Config.Hash()
 	}
 	for name, v := range p.Input.Variables {
@@ -103,6 +114,50 @@ func (p *Plan) File() (*File, error) {
 		f.Outputs = append(f.Outputs, FileOutput{o.Name, o.Action.String(), before, after, o.Sensitive})
 	}
 	return f, nil
+}
+
+func (o Options) file() FileOptions {
+	texts := func(list []Dependency) []string {
+		var out []string
+		for _, d := range list {
+			out = append(out, d.String())
+		}
+		return out
+	}
+	return FileOptions{Targets: texts(o.Targets), Excludes: texts(o.Excludes), Replace: o.Replace, NoRefresh: o.NoRefresh}
+}
+
+// PlanMode gives the kind of plan that the file has.
+func (f *File) PlanMode() Mode {
+	switch {
+	case f.Destroy:
+		return Destroy
+	case f.Refresh:
+		return RefreshOnly
+	}
+	return Normal
+}
+
+// PlanOptions gives what the plan in the file was asked for.
+func (f *File) PlanOptions() (Options, error) {
+	o := Options{Replace: f.Options.Replace, NoRefresh: f.Options.NoRefresh}
+	var err1, err2 error
+	o.Targets, err1 = ParseTargets(f.Options.Targets)
+	o.Excludes, err2 = ParseTargets(f.Options.Excludes)
+	return o, errors.Join(err1, err2)
+}
+
+// ParseTargets reads addresses: of whole blocks, or of instances.
+func ParseTargets(texts []string) ([]Dependency, error) {
+	var out []Dependency
+	for _, text := range texts {
+		a, err := addr.Parse(text)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, Dependency{Block: a.Resource, Key: a.Key, Exact: !a.Key.IsZero()})
+	}
+	return out, nil
 }
 
 func encodeVariable(v cty.Value) (FileVariable, error) {

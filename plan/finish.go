@@ -13,6 +13,10 @@ import (
 // Final gives what a create or update shall make, wholly known but for what is computed: the
 // planned value, evaluated again where it waited for other resources.
 func (p *Plan) Final(c *Change) (cty.Value, hcl.Diagnostics) {
+	b := p.Evaluator.blocks[c.Address.Resource]
+	if diags := p.Evaluator.preconditions(b, c.Address.Key); diags.HasErrors() {
+		return cty.DynamicVal, c.censor(diags)
+	}
 	if c.Config.IsWhollyKnown() {
 		return c.After, nil
 	}
@@ -21,6 +25,7 @@ func (p *Plan) Final(c *Change) (cty.Value, hcl.Diagnostics) {
 		return cty.DynamicVal, diags
 	}
 	config, sensitive := unmark(c.Schema, args)
+	config = b.ignore(config, c.Before)
 	if !config.IsWhollyKnown() {
 		return cty.DynamicVal, append(diags, diag.Error(c.Range, "A value is still unknown",
 			fmt.Sprintf("%s refers to a value that is unknown after everything it depends on was applied. "+

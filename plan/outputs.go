@@ -31,6 +31,9 @@ func (p *Plan) planOutputs() hcl.Diagnostics {
 	var diags hcl.Diagnostics
 	p.Outputs = nil
 	for _, name := range sortedNames(p.Input.Config.Outputs) {
+		if !p.concerns(p.Input.Config.Outputs[name]) {
+			continue
+		}
 		v, sensitive, more := p.output(name)
 		diags = append(diags, more...)
 		o := &OutputChange{Name: name, Action: Create, Before: cty.NullVal(cty.DynamicPseudoType), After: v, Sensitive: sensitive}
@@ -76,11 +79,20 @@ func (p *Plan) output(name string) (v cty.Value, sensitive bool, diags hcl.Diagn
 // EvaluateOutputs gives the outputs for the state, after apply.
 func (p *Plan) EvaluateOutputs() (map[string]*state.Output, hcl.Diagnostics) {
 	out := map[string]*state.Output{}
-	if p.Input.Mode == Destroy {
+	switch {
+	case p.Input.Mode == RefreshOnly, p.Input.Mode == Destroy && !p.focus.all:
+		return p.Input.State.Outputs, nil
+	case p.Input.Mode == Destroy:
 		return out, nil
 	}
 	var diags hcl.Diagnostics
 	for _, name := range sortedNames(p.Input.Config.Outputs) {
+		if !p.concerns(p.Input.Config.Outputs[name]) {
+			if old := p.Input.State.Outputs[name]; old != nil {
+				out[name] = old
+			}
+			continue
+		}
 		v, sensitive, more := p.output(name)
 		diags = append(diags, more...)
 		if more.HasErrors() || !v.IsWhollyKnown() {

@@ -10,6 +10,8 @@
 //	evaluator.go  expressions -> values; expand.go: the instances of a block
 //	decide.go     wanted against real -> a Change an instance
 //	cascade.go    what a change takes along: a replaced namespace its links
+//	lifecycle.go  what lifecycle blocks ask for
+//	focus.go      what the command line asks for: a part only, a replacement
 //	conflicts.go  what cannot be, told before anything is changed
 //	others.go     what contradicts other resources
 //	steps.go      the changes as a graph of steps, for apply
@@ -41,8 +43,9 @@ import (
 type Mode uint8
 
 const (
-	Normal  Mode = iota // make the kernel as configuration says
-	Destroy             // delete all that is recorded
+	Normal      Mode = iota // make the kernel as configuration says
+	Destroy                 // delete all that is recorded
+	RefreshOnly             // record what is there
 )
 
 // Input is what a plan is made of.
@@ -54,6 +57,7 @@ type Input struct {
 	Sessions  *providers.Sessions
 	Env       providers.Env
 	Mode      Mode
+	Options   Options
 }
 
 // Plan is the difference between what is wanted, recorded and real.
@@ -69,6 +73,7 @@ type Plan struct {
 	byAddress map[addr.Instance]*Change
 	records   []*state.Resource // in the order of addresses
 	recorded  map[addr.Instance]*Recorded
+	focus     *focus
 	steps     *dag.Graph[Step] // once they are ordered
 }
 
@@ -107,6 +112,8 @@ type Change struct {
 	SensitiveBefore []cty.Path // parts of Before that were recorded as such
 	Dependencies    []Dependency
 	Range           *hcl.Range // the block's header; nil when it is no longer in configuration
+
+	Untouched bool // the plan is not about it: it stays as it is, and as it is recorded
 
 	follows bool // on delete it goes by itself, with what it lives in
 
@@ -185,8 +192,14 @@ func (p *Plan) make(ctx context.Context) hcl.Diagnostics {
 	if diags.HasErrors() {
 		return diags
 	}
-	if p.Input.Mode == Destroy {
+	switch p.Input.Mode {
+	case RefreshOnly:
+		p.planRefresh()
+		return diags
+	case Destroy:
+		diags = append(diags, p.focusOn(p.recordedNeeds())...)
 		p.planDestroy()
+		diags = append(diags, p.checkProtected()...)
 		_, more := p.Steps()
 		return append(diags, more...)
 	}
@@ -194,8 +207,12 @@ func (p *Plan) make(ctx context.Context) hcl.Diagnostics {
 	if diags.HasErrors() {
 		return diags
 	}
-	order, more := evaluationOrder(p.Input.Config, p.Input.Registry)
+	order, needs, more := evaluationOrder(p.Input.Config, p.Input.Registry)
 	diags = append(diags, more...)
+	if diags.HasErrors() {
+		return diags
+	}
+	diags = append(diags, p.focusOn(needs)...)
 	if diags.HasErrors() {
 		return diags
 	}
@@ -203,6 +220,8 @@ func (p *Plan) make(ctx context.Context) hcl.Diagnostics {
 	if diags.HasErrors() {
 		return diags
 	}
+	diags = append(diags, p.checkReplace()...)
+	diags = append(diags, p.checkProtected()...)
 	diags = append(diags, p.checkNeeds()...)
 	diags = append(diags, p.checkContradictions()...)
 	if diags.HasErrors() {

@@ -30,7 +30,11 @@ func (p *Plan) refresh(ctx context.Context) hcl.Diagnostics {
 		p.recorded[r.Address] = rec
 		// After a reboot nothing that was recorded is there but files, and numbers that the
 		// kernel gave may mean something else now.
-		if p.holds(r.Address) {
+		switch {
+		case !p.holds(r.Address):
+		case p.Input.Options.NoRefresh:
+			rec.Actual = rec.Object
+		default:
 			s := p.Input.Sessions.OfType(r.Address.Type)
 			bySession[s] = append(bySession[s], rec)
 		}

@@ -53,8 +53,14 @@ func (p *Plan) Render(w io.Writer, palette Palette) {
 	r.drift(p)
 	if !p.HasChanges() {
 		text := " The kernel is as the configuration wants it."
-		if p.Input.Mode == Destroy {
+		switch {
+		case p.Input.Mode == Destroy:
 			text = " Nothing is left to destroy."
+		case p.Input.Mode == RefreshOnly && len(p.Drift) > 0:
+			r.line("Applying records this, and changes nothing in the kernel.")
+			return
+		case p.Input.Mode == RefreshOnly:
+			text = " What is recorded is what is there."
 		}
 		r.line("%s", r.Bold(r.Green("No changes.")+r.Bold(text)))
 		return
@@ -95,7 +101,7 @@ func (r *renderer) line(format string, args ...any) { fmt.Fprintf(r.w, format+"\
 func (r *renderer) drift(p *Plan) {
 	var shown []*Drift
 	for _, d := range p.Drift {
-		if c := p.byAddress[d.Address]; c != nil && c.Action != NoOp {
+		if c := p.byAddress[d.Address]; p.Input.Mode == RefreshOnly || c != nil && c.Action != NoOp {
 			shown = append(shown, d)
 		}
 	}

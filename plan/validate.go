@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/ext/dynblock"
 	"github.com/hashicorp/hcl/v2/hcldec"
 	"github.com/zclconf/go-cty/cty"
 
@@ -28,7 +29,7 @@ func Validate(cfg *config.Config, registry *providers.Registry) hcl.Diagnostics 
 	if diags.HasErrors() {
 		return diags
 	}
-	_, more := evaluationOrder(cfg, registry)
+	_, _, more := evaluationOrder(cfg, registry)
 	diags = append(diags, more...)
 	if diags.HasErrors() {
 		return diags
@@ -162,6 +163,7 @@ func checkReferences(cfg *config.Config, registry *providers.Registry) hcl.Diagn
 		diags = append(diags, cfg.CheckReferences(config.References(r.Count), none)...)
 		diags = append(diags, cfg.CheckReferences(config.References(r.ForEach), none)...)
 		diags = append(diags, cfg.CheckReferences(r.DependsOn, r.Scope())...)
+		diags = append(diags, checkLifecycle(cfg, r)...)
 		refs := config.BodyReferences(r.Body, specOf(r.Addr, registry))
 		diags = append(diags, cfg.CheckReferences(refs, r.Scope())...)
 	}
@@ -192,10 +194,12 @@ func checkReferences(cfg *config.Config, registry *providers.Registry) hcl.Diagn
 // validateBlock decodes a block with everything that it refers to unknown.
 func (e *Evaluator) validateBlock(r *config.Resource) hcl.Diagnostics {
 	s := e.schemaOf(r.Addr)
-	v, diags := hcldec.Decode(r.Body, s.Spec(), e.unknownContext(r))
+	scope := e.unknownContext(r)
+	v, diags := hcldec.Decode(dynblock.Expand(r.Body, scope), s.Spec(), scope)
 	if diags.HasErrors() {
 		return explainComputed(r, s, diags)
 	}
+	diags = append(diags, e.checkIgnored(r)...)
 	return append(diags, e.checkArguments(r, s, v)...)
 }
 

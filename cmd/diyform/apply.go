@@ -38,14 +38,15 @@ func newApply(v *view) *cobra.Command {
 			if len(args) == 1 {
 				return v.applyFile(cmd.Context(), args[0], &flags)
 			}
-			mode := plan.Normal
-			if destroy {
-				mode = plan.Destroy
+			mode, err := flags.mode(destroy)
+			if err != nil {
+				return v.failWith(err, "")
 			}
 			return v.planAndApply(cmd.Context(), mode, &flags)
 		},
 	}
 	flags.add(cmd)
+	flags.addChanges(cmd)
 	cmd.Flags().BoolVar(&destroy, "destroy", false, "destroy all that is recorded, as diyform destroy does")
 	return cmd
 }
@@ -106,10 +107,10 @@ func (v *view) applyFile(ctx context.Context, path string, f *applyFlags) error 
 	if err != nil {
 		return v.failWith(err, "The plan cannot be read")
 	}
-	if len(f.variables) > 0 {
+	if len(f.variables)+len(f.targets)+len(f.excludes)+len(f.replace) > 0 || f.refreshOnly || !f.refresh {
 		return v.failWith(&diag.Problem{
-			Summary: "Variables cannot be set here",
-			Detail:  "A plan file holds the values of the variables it was made with.",
+			Summary: "A plan file says what is to be done",
+			Detail:  "It holds the values of the variables and the options it was made with. Give them to diyform plan.",
 		}, "")
 	}
 	s, err := v.open(ctx, "apply", true, &f.stackFlags)
@@ -132,8 +133,13 @@ func (v *view) applyFile(ctx context.Context, path string, f *applyFlags) error 
 
 // planAgain makes the plan of a file anew, with the values that are in the file.
 func (s *session) planAgain(ctx context.Context, file *plan.File, f *applyFlags) (*plan.Plan, error) {
-	if file.Destroy {
-		return s.plan(ctx, plan.Destroy)
+	options, err := file.PlanOptions()
+	if err != nil {
+		return nil, s.view.failWith(err, "The plan cannot be read")
+	}
+	if mode := file.PlanMode(); mode != plan.Normal {
+		s.loadProtection()
+		return s.plan(ctx, mode, options)
 	}
 	values, err := file.Values()
 	if err != nil {
@@ -145,7 +151,7 @@ func (s *session) planAgain(ctx context.Context, file *plan.File, f *applyFlags)
 	if err := s.loadConfig(&f.stackFlags, values); err != nil {
 		return nil, err
 	}
-	return s.plan(ctx, plan.Normal)
+	return s.plan(ctx, plan.Normal, options)
 }
 
 // carryOut applies the plan, prints what happens, and sums up.

@@ -2,8 +2,6 @@ package main
 
 import (
 	"github.com/spf13/cobra"
-
-	"github.com/diyform/diyform/plan"
 )
 
 func newPlan(v *view) *cobra.Command {
@@ -26,9 +24,9 @@ func newPlan(v *view) *cobra.Command {
 				return err
 			}
 			defer s.close()
-			mode := plan.Normal
-			if destroy {
-				mode = plan.Destroy
+			mode, err := flags.mode(destroy)
+			if err != nil {
+				return v.failWith(err, "")
 			}
 			p, err := s.makePlan(cmd.Context(), mode, &flags)
 			if err != nil {
@@ -49,6 +47,7 @@ func newPlan(v *view) *cobra.Command {
 		},
 	}
 	flags.add(cmd)
+	flags.addChanges(cmd)
 	cmd.Flags().StringVar(&out, "out", "", "write the plan to a file that apply takes")
 	cmd.Flags().BoolVar(&destroy, "destroy", false, "plan to destroy all that is recorded")
 	cmd.Flags().BoolVar(&detailed, "detailed-exitcode", false, "exit with 0 for no changes, 1 for an error, 2 for changes")

@@ -9,19 +9,31 @@ import (
 	"os"
 	"syscall"
 
+	"github.com/diyform/diyform/config"
 	"github.com/diyform/diyform/internal/diag"
 	"github.com/diyform/diyform/plan"
 )
 
-// makePlan loads the configuration and plans. A destroy needs the configuration only to bind
-// a plan file to it, so one that is broken or gone does not stand in its way.
+// makePlan loads the configuration and plans.
 func (s *session) makePlan(ctx context.Context, mode plan.Mode, f *stackFlags) (*plan.Plan, error) {
-	if mode == plan.Normal {
-		if err := s.loadConfig(f, nil); err != nil {
-			return nil, err
-		}
+	options, err := f.options()
+	if err != nil {
+		return nil, s.view.failWith(err, "Not an address")
 	}
-	return s.plan(ctx, mode)
+	if mode != plan.Normal {
+		s.loadProtection()
+	} else if err := s.loadConfig(f, nil); err != nil {
+		return nil, err
+	}
+	return s.plan(ctx, mode, options)
+}
+
+// loadProtection loads the configuration for a destroy, which needs it only to see what must
+// not be destroyed. One that is broken or gone does not stand in its way.
+func (s *session) loadProtection() {
+	if cfg, diags := config.Load("."); !diags.HasErrors() {
+		s.config = cfg
+	}
 }
 
 func (s *session) showPlan(p *plan.Plan, asJSON bool) error {

@@ -16,6 +16,7 @@ import (
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/diyform/diyform/config"
+	"github.com/diyform/diyform/internal/addr"
 	"github.com/diyform/diyform/internal/diag"
 	"github.com/diyform/diyform/internal/linux/bootid"
 	"github.com/diyform/diyform/plan"
@@ -44,6 +45,9 @@ type stackFlags struct {
 	variables   variableFlags
 	lockTimeout time.Duration
 	input       bool
+
+	targets, excludes, replace []string
+	refresh, refreshOnly       bool
 }
 
 func (f *stackFlags) add(cmd *cobra.Command) {
@@ -51,6 +55,49 @@ func (f *stackFlags) add(cmd *cobra.Command) {
 	cmd.Flags().Var(variableFlag{&f.variables, true}, "var-file", "read variables from a file, any number of times")
 	cmd.Flags().DurationVar(&f.lockTimeout, "lock-timeout", 0, "how long to wait for another command to end, as in 30s")
 	cmd.Flags().BoolVar(&f.input, "input", true, "ask for variables without a value, on a terminal")
+	cmd.Flags().StringArrayVar(&f.targets, "target", nil, "plan this resource and what it depends on alone, any number of times")
+	cmd.Flags().StringArrayVar(&f.excludes, "exclude", nil, "leave this resource and what depends on it as they are, any number of times")
+	cmd.Flags().BoolVar(&f.refresh, "refresh", true, "read from the kernel what is recorded")
+}
+
+// addChanges adds the flags of commands that may do something else than to destroy.
+func (f *stackFlags) addChanges(cmd *cobra.Command) {
+	cmd.Flags().StringArrayVar(&f.replace, "replace", nil, "replace this instance although nothing asks for it, any number of times")
+	cmd.Flags().BoolVar(&f.refreshOnly, "refresh-only", false, "record what is there, and change nothing in the kernel")
+}
+
+// mode is the kind of plan that the flags ask for.
+func (f *stackFlags) mode(destroy bool) (plan.Mode, error) {
+	switch {
+	case destroy && (f.refreshOnly || len(f.replace) > 0), f.refreshOnly && (!f.refresh || len(f.replace) > 0):
+		return 0, &diag.Problem{Summary: "Flags that contradict each other",
+			Detail: "-destroy, -refresh-only and -replace are kinds of plans, and -refresh-only reads: choose one."}
+	case destroy:
+		return plan.Destroy, nil
+	case f.refreshOnly:
+		return plan.RefreshOnly, nil
+	}
+	return plan.Normal, nil
+}
+
+// options gives what else the flags ask of a plan.
+func (f *stackFlags) options() (plan.Options, error) {
+	o := plan.Options{NoRefresh: !f.refresh}
+	var err error
+	if o.Targets, err = plan.ParseTargets(f.targets); err != nil {
+		return o, err
+	}
+	if o.Excludes, err = plan.ParseTargets(f.excludes); err != nil {
+		return o, err
+	}
+	for _, text := range f.replace {
+		a, err := addr.Parse(text)
+		if err != nil {
+			return o, err
+		}
+		o.Replace = append(o.Replace, a)
+	}
+	return o, nil
 }
 
 // variableFlags keeps -var and -var-file in the order of the command line.
@@ -234,13 +281,13 @@ func (s *session) files() map[string]*hcl.File {
 }
 
 // plan makes the plan. Warnings are printed.
-func (s *session) plan(ctx context.Context, mode plan.Mode) (*plan.Plan, error) {
+func (s *session) plan(ctx context.Context, mode plan.Mode, options plan.Options) (*plan.Plan, error) {
 	if err := s.connect(); err != nil {
 		return nil, s.view.failWith(err, "The providers cannot be opened")
 	}
 	s.tellRecovery()
 	p, diags := plan.New(ctx, plan.Input{
-		Config: s.config, Variables: s.variables, State: s.state, Registry: s.registry,
+		Options: options, Config: s.config, Variables: s.variables, State: s.state, Registry: s.registry,
 		Sessions: s.sessions, Env: s.env, Mode: mode,
 	})
 	if diags.HasErrors() {

@@ -1,0 +1,158 @@
+package config
+
+import (
+	"fmt"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/diyform/diyform/internal/addr"
+	"github.com/diyform/diyform/internal/diag"
+)
+
+// Lifecycle is a lifecycle block: how a resource's changes are to be made. The zero value is
+// that of a block without one.
+type Lifecycle struct {
+	// Enabled is whether the resource exists at all; nil: it does.
+	Enabled hcl.Expression
+	// PreventDestroy makes a plan fail that would destroy the resource.
+	PreventDestroy bool
+	// IgnoreAll leaves the resource as it was made, whatever configuration says later.
+	IgnoreAll bool
+	// Ignore are the parts of the resource that stay as they are: paths from an attribute on.
+	Ignore []cty.Path
+	// ReplaceTriggeredBy are the resources, instances or attributes whose change replaces this
+	// resource.
+	ReplaceTriggeredBy []Reference
+	Preconditions      []Condition
+	Postconditions     []Condition // self is the resource
+}
+
+var lifecycleSchema = &hcl.BodySchema{
+	Attributes: []hcl.AttributeSchema{
+		{Name: "enabled"}, {Name: "prevent_destroy"}, {Name: "ignore_changes"}, {Name: "replace_triggered_by"},
+	},
+	Blocks: []hcl.BlockHeaderSchema{{Type: "precondition"}, {Type: "postcondition"}},
+}
+
+// forManaged are the arguments that say nothing about what is only read.
+var forManaged = []string{"prevent_destroy", "ignore_changes", "replace_triggered_by"}
+
+func (r *Resource) decodeLifecycle(blocks hcl.Blocks) hcl.Diagnostics {
+	if len(blocks) == 0 {
+		return nil
+	}
+	var diags hcl.Diagnostics
+	if len(blocks) > 1 {
+		diags = append(diags, diag.Error(&blocks[1].DefRange, "Duplicate lifecycle block",
+			fmt.Sprintf("%s has a lifecycle block already, at %s. Write both as one.", r.Addr, blocks[0].DefRange)))
+	}
+	content, more := blocks[0].Body.Content(lifecycleSchema)
+	diags = append(diags, more...)
+	if r.Addr.Mode == addr.Data {
+		for _, name := range forManaged {
+			if attr, ok := content.Attributes[name]; ok {
+				diags = append(diags, diag.Error(&attr.NameRange, "Lifecycle argument of a resource",
+					fmt.Sprintf("%s is data, which is read and never made, so %s has no meaning for it.", r.Addr, name)))
+			}
+		}
+	}
+	l := &r.Lifecycle
+	if attr, ok := content.Attributes["enabled"]; ok {
+		l.Enabled = attr.Expr
+		if r.Count != nil || r.ForEach != nil {
+			diags = append(diags, diag.Error(&attr.NameRange, "Both enabled and count or for_each",
+				fmt.Sprintf("%s has count or for_each, which may have no instances. Keep that one.", r.Addr)))
+			l.Enabled = nil
+		}
+	}
+	diags = append(diags, decode(content, "prevent_destroy", &l.PreventDestroy)...)
+	diags = append(diags, l.decodeIgnore(content.Attributes["ignore_changes"])...)
+	triggers, more := decodeTriggers(content.Attributes["replace_triggered_by"])
+	l.ReplaceTriggeredBy = triggers
+	diags = append(diags, more...)
+	for _, block := range content.Blocks {
+		cond, more := decodeCondition(block)
+		diags = append(diags, more...)
+		switch {
+		case cond == nil:
+		case block.Type == "precondition":
+			l.Preconditions = append(l.Preconditions, *cond)
+		default:
+			l.Postconditions = append(l.Postconditions, *cond)
+		}
+	}
+	return diags
+}
+
+// decodeIgnore reads ignore_changes: all, or a list of attributes and what is in them.
+func (l *Lifecycle) decodeIgnore(attr *hcl.Attribute) hcl.Diagnostics {
+	if attr == nil {
+		return nil
+	}
+	if hcl.ExprAsKeyword(native(attr.Expr)) == "all" {
+		l.IgnoreAll = true
+		return nil
+	}
+	items, diags := hcl.ExprList(attr.Expr)
+	for _, item := range items {
+		traversal, more := hcl.RelTraversalForExpr(native(item))
+		if more.HasErrors() {
+			diags = append(diags, diag.Error(item.Range().Ptr(), "Invalid item of ignore_changes",
+				"An item is an attribute of the resource, or a part of one, without quotes: mtu, peer.addresses, env[\"HOME\"]."))
+			continue
+		}
+		l.Ignore = append(l.Ignore, pathOf(traversal))
+	}
+	return diags
+}
+
+// pathOf gives the path that a traversal from an object on means.
+func pathOf(traversal hcl.Traversal) cty.Path {
+	var path cty.Path
+	for _, step := range traversal {
+		switch s := step.(type) {
+		case hcl.TraverseAttr:
+			path = path.GetAttr(s.Name)
+		case hcl.TraverseIndex:
+			path = path.Index(s.Key)
+		}
+	}
+	return path
+}
+
+// decodeTriggers reads replace_triggered_by: resources, their instances, or attributes.
+func decodeTriggers(attr *hcl.Attribute) ([]Reference, hcl.Diagnostics) {
+	if attr == nil {
+		return nil, nil
+	}
+	items, diags := hcl.ExprList(attr.Expr)
+	var refs []Reference
+	for _, item := range items {
+		expr, ok := native(item).(hclsyntax.Expression)
+		var found []Reference
+		if ok {
+			found = nativeReferences(expr)
+		}
+		if len(found) == 0 || found[0].Subject.Kind != ResourceSubject || found[0].Subject.Resource.Mode != addr.Managed {
+			diags = append(diags, diag.Error(item.Range().Ptr(), "Invalid item of replace_triggered_by",
+				"An item is a resource, an instance of one, or an attribute of that, without quotes: "+
+					"veth_pair.uplink, bridge.lan[each.key].mtu."))
+			continue
+		}
+		refs = append(refs, found...)
+	}
+	return refs, diags
+}
+
+// native gives the expression that a JSON string holds, and any other expression as it is.
+func native(expr hcl.Expression) hcl.Expression {
+	if _, ok := expr.(hclsyntax.Expression); ok {
+		return expr
+	}
+	if parsed := jsonAddress(expr); parsed != nil {
+		return parsed
+	}
+	return expr
+}

@@ -1,0 +1,275 @@
+package playhost
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/moby/sys/mountinfo"
+
+	"github.com/diyform/diyform/internal/linux/machine"
+)
+
+const (
+	cgroupFolder  = "/sys/fs/cgroup"
+	subtreePrefix = "playhost-"
+
+	// The group of version 2 in which the playhost's command begins, as systemd names its
+	// own: a group other than the root may not have processes and controllers both.
+	commandGroup = "init.scope"
+
+	// How long the last processes of a playhost may take to leave its groups.
+	emptyDeadline = 10 * time.Second
+)
+
+// A subtree is the playhost's part of a hierarchy of control groups. Inside it is mounted
+// as the hierarchy's root.
+type subtree struct {
+	Mount   string // where the hierarchy is mounted
+	Dir     string // the group that the playhost has for its root
+	Version int    // of the hierarchy, 1 or 2
+
+	// lock is Dir, open and locked. The kernel unlocks it however its holder ends: it then
+	// is a remainder, which the next playhost removes.
+	lock *os.File
+}
+
+// makeSubtrees makes a group in each hierarchy in which the user may, and removes those
+// that killed playhosts have left.
+func makeSubtrees() ([]subtree, error) {
+	mounts, err := hierarchies()
+	if err != nil {
+		return nil, err
+	}
+	var made []subtree
+	for _, m := range mounts {
+		if m.base == "" {
+			continue
+		}
+		if err := sweep(m.base); err != nil {
+			return nil, errors.Join(err, removeSubtrees(made))
+		}
+		s, err := m.makeSubtree()
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("make control group below %s: %w", m.base, err), removeSubtrees(made))
+		}
+		made = append(made, s)
+	}
+	return made, nil
+}
+
+func (h hierarchy) makeSubtree() (subtree, error) {
+	if h.version == 2 {
+		enableControllers(h.base)
+	}
+	for {
+		dir, err := os.MkdirTemp(h.base, subtreePrefix)
+		if err != nil {
+			return subtree{}, err
+		}
+		lock, err := lockGroup(dir)
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.EWOULDBLOCK) {
+			continue // a sweep came in between, and took it for a remainder
+		}
+		if err != nil {
+			return subtree{}, errors.Join(err, os.Remove(dir))
+		}
+		s := subtree{Mount: h.mount, Dir: dir, Version: h.version, lock: lock}
+		if err := s.prepare(h.base); err != nil {
+			return subtree{}, errors.Join(err, removeSubtrees([]subtree{s}))
+		}
+		return s, nil
+	}
+}
+
+// prepare makes the group one in which processes can be. In version 1 a new group has no
+// processors and no memory nodes: cpuset(7).
+func (s subtree) prepare(base string) error {
+	if err := os.Chmod(s.Dir, 0o755); err != nil {
+		return err
+	}
+	if s.Version == 2 {
+		return nil
+	}
+	for _, name := range []string{"cpuset.cpus", "cpuset.mems"} {
+		value, err := os.ReadFile(filepath.Join(base, name))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err == nil {
+			err = os.WriteFile(filepath.Join(s.Dir, name), value, 0)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// enableControllers gives the groups below one what the kernel lets them have. It refuses
+// where the group itself has processes: the playhost has to do without then.
+func enableControllers(dir string) {
+	offered, _ := os.ReadFile(filepath.Join(dir, "cgroup.controllers"))
+	for _, controller := range strings.Fields(string(offered)) {
+		_ = os.WriteFile(filepath.Join(dir, "cgroup.subtree_control"), []byte("+"+controller), 0)
+	}
+}
+
+// lockGroup fails with fs.ErrNotExist if the group is gone, with EWOULDBLOCK if it is in use.
+func lockGroup(dir string) (*os.File, error) {
+	f, err := os.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	if _, err := os.Stat(dir); err != nil { // removed between the opening and the locking
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}
+
+// place moves a process, with what it will start, into the groups.
+func place(pid int, subtrees []subtree) error {
+	for _, s := range subtrees {
+		if err := os.WriteFile(filepath.Join(s.Dir, "cgroup.procs"), fmt.Append(nil, pid), 0); err != nil {
+			return fmt.Errorf("place playhost in control group: %w", err)
+		}
+	}
+	return nil
+}
+
+// removeSubtrees removes the groups with all that was made in them. Their processes must
+// have been ended.
+func removeSubtrees(subtrees []subtree) error {
+	var failed error
+	deadline := time.Now().Add(emptyDeadline)
+	for _, s := range subtrees {
+		err := removeGroup(s.Dir)
+		// A process that ended holds its groups for a moment after its parent has heard.
+		for pause := time.Millisecond; errors.Is(err, syscall.EBUSY) && time.Now().Before(deadline); pause *= 2 {
+			<-time.After(pause)
+			err = removeGroup(s.Dir)
+		}
+		failed = errors.Join(failed, err, s.lock.Close())
+	}
+	return failed
+}
+
+// removeGroup removes a group and those below it. The kernel's files in it go along.
+func removeGroup(dir string) error {
+	entries, err := os.ReadDir(dir)
+	for _, entry := range entries {
+		if entry.IsDir() {
+			err = errors.Join(err, removeGroup(filepath.Join(dir, entry.Name())))
+		}
+	}
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENODEV) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if err := syscall.Rmdir(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return &fs.PathError{Op: "remove control group", Path: dir, Err: err}
+	}
+	return nil
+}
+
+// sweep removes what playhosts that were killed have left. What cannot be removed yet, the
+// next one will.
+func sweep(base string) error {
+	entries, err := os.ReadDir(base)
+	if err != nil {
+		return fmt.Errorf("look for remainders of playhosts: %w", err)
+	}
+	for _, entry := range entries {
+		if !entry.IsDir() || !strings.HasPrefix(entry.Name(), subtreePrefix) {
+			continue
+		}
+		dir := filepath.Join(base, entry.Name())
+		lock, err := lockGroup(dir)
+		if err != nil {
+			continue // in use, gone, or another user's
+		}
+		_ = removeGroup(dir)
+		lock.Close()
+	}
+	return nil
+}
+
+// A hierarchy is a tree of control groups that is mounted below cgroupFolder.
+type hierarchy struct {
+	mount   string
+	version int
+	base    string // the highest group on the way to this process's that the user may change, or ""
+}
+
+func hierarchies() ([]hierarchy, error) {
+	mounts, err := mountinfo.GetMounts(mountinfo.FSTypeFilter("cgroup", "cgroup2"))
+	if err != nil {
+		return nil, fmt.Errorf("find control groups: %w", err)
+	}
+	own, err := os.ReadFile("/proc/self/cgroup")
+	if err != nil {
+		return nil, fmt.Errorf("find own control group: %w", err)
+	}
+	var list []hierarchy
+	seen := map[int]bool{}
+	for _, m := range mounts {
+		// One that is mounted twice is one hierarchy all the same.
+		if rest, below := strings.CutPrefix(m.Mountpoint, cgroupFolder); !below || rest != "" && rest[0] != '/' || seen[m.Minor] {
+			continue
+		}
+		seen[m.Minor] = true
+		h := hierarchy{mount: m.Mountpoint, version: 1}
+		if m.FSType == "cgroup2" {
+			h.version = 2
+		}
+		h.base = highestWritable(m.Mountpoint, filepath.Join(m.Mountpoint, ownGroup(string(own), m)))
+		list = append(list, h)
+	}
+	return list, nil
+}
+
+// ownGroup finds, in the text of /proc/PID/cgroup, the group in a mounted hierarchy, as a
+// path below the mount: "/" also for a group that the mount does not show.
+func ownGroup(text string, m *mountinfo.Info) string {
+	for line := range strings.Lines(text) {
+		fields := strings.SplitN(strings.TrimSuffix(line, "\n"), ":", 3)
+		if len(fields) != 3 {
+			continue
+		}
+		// The controllers are among the file system's options; version 2 has none.
+		controller, _, _ := strings.Cut(fields[1], ",")
+		if controller == "" && m.FSType != "cgroup2" ||
+			controller != "" && !slices.Contains(strings.Split(m.VFSOptions, ","), controller) {
+			continue
+		}
+		below, err := filepath.Rel(m.Root, fields[2])
+		if err == nil && below != ".." && !strings.HasPrefix(below, "../") {
+			return below
+		}
+	}
+	return "/"
+}
+
+// highestWritable gives the highest group from top down to own that the user may change.
+func highestWritable(top, own string) string {
+	found := ""
+	for dir := own; ; dir = filepath.Dir(dir) {
+		if machine.Writable(dir) && machine.Writable(filepath.Join(dir, "cgroup.procs")) {
+			found = dir
+		}
+		if dir == top || dir == "/" {
+			return found
+		}
+	}
+}

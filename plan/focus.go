@@ -1,0 +1,248 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/diyform/diyform/config"
+	"github.com/diyform/diyform/internal/addr"
+	"github.com/diyform/diyform/internal/diag"
+	"github.com/diyform/diyform/providers"
+)
+
+// Options narrow a plan or ask for more than configuration does.
+type Options struct {
+	// Targets are what alone is planned, with all that it depends on; empty: everything.
+	Targets []Dependency
+	// Excludes are what is left as it is, with all that depends on it.
+	Excludes []Dependency
+	// Replace are instances to be replaced although nothing asks for it.
+	Replace []addr.Instance
+	// NoRefresh takes what is recorded for what is there.
+	NoRefresh bool
+}
+
+// focus is what of the stack a plan is about.
+type focus struct {
+	all       bool
+	inverted  bool // blocks and instances are what it is not about
+	blocks    map[addr.Resource]bool
+	instances map[addr.Instance]bool
+}
+
+func (f *focus) includes(a addr.Instance) bool {
+	return f.all || (f.blocks[a.Resource] || f.instances[a]) != f.inverted
+}
+
+// includesAll reports whether a plan is about every instance of a block.
+func (f *focus) includesAll(block addr.Resource) bool {
+	if f.all || !f.inverted {
+		return f.all || f.blocks[block]
+	}
+	for a := range f.instances {
+		if a.Resource == block {
+			return false
+		}
+	}
+	return !f.blocks[block]
+}
+
+func (f *focus) add(d Dependency) {
+	if d.Exact {
+		f.instances[d.Block.Instance(d.Key)] = true
+	} else {
+		f.blocks[d.Block] = true
+	}
+}
+
+// focusOn finds what the plan is about. Links are what a block leads to: what it depends on
+// where targets are chosen, what depends on it where something is excluded.
+func (p *Plan) focusOn(needs map[addr.Resource][]addr.Resource) hcl.Diagnostics {
+	o := &p.Input.Options
+	p.focus = &focus{all: true}
+	chosen, links := o.Targets, needs
+	switch {
+	case len(o.Targets)+len(o.Excludes) == 0:
+		return nil
+	case len(o.Targets) > 0 && len(o.Excludes) > 0:
+		return hcl.Diagnostics{diag.Error(nil, "Both -target and -exclude", "Either say what a plan is about, or what it is not about.")}
+	case len(o.Excludes) > 0:
+		chosen, links = o.Excludes, reversed(needs)
+	}
+	p.focus = &focus{inverted: len(o.Excludes) > 0, blocks: map[addr.Resource]bool{}, instances: map[addr.Instance]bool{}}
+	var diags hcl.Diagnostics
+	var queue []addr.Resource
+	for _, d := range chosen {
+		diags = append(diags, p.checkChosen(d)...)
+		p.focus.add(d)
+		queue = append(queue, links[d.Block]...)
+	}
+	for len(queue) > 0 {
+		block := queue[0]
+		queue = queue[1:]
+		if !p.focus.blocks[block] {
+			p.focus.blocks[block] = true
+			queue = append(queue, links[block]...)
+		}
+	}
+	return append(diags, &hcl.Diagnostic{
+		Severity: hcl.DiagWarning, Summary: "The plan is about a part only",
+		Detail: "With -target or -exclude the rest stays as it is, whatever configuration says, and outputs and checks that " +
+			"depend on it do too. It is for repairs and mistakes: afterwards, plan without.",
+	})
+}
+
+// checkChosen refuses an address that nothing has.
+func (p *Plan) checkChosen(d Dependency) hcl.Diagnostics {
+	if p.Input.Config != nil && p.Input.Config.Resources[d.Block] != nil {
+		return nil
+	}
+	var known []string
+	for _, r := range p.records {
+		if r.Address.Resource == d.Block {
+			return nil
+		}
+		known = append(known, r.Address.Resource.String())
+	}
+	if p.Input.Config != nil {
+		for _, a := range sortedBlocks(p.Input.Config) {
+			known = append(known, a.String())
+		}
+	}
+	return hcl.Diagnostics{diag.Error(nil, "No such resource",
+		fmt.Sprintf("Neither configuration nor state has %s.%s", d, diag.Suggest(d.Block.String(), known)))}
+}
+
+func reversed(links map[addr.Resource][]addr.Resource) map[addr.Resource][]addr.Resource {
+	out := map[addr.Resource][]addr.Resource{}
+	for from, list := range links {
+		for _, to := range list {
+			out[to] = append(out[to], from)
+		}
+	}
+	return out
+}
+
+// blockNeeds lists, for each block, the blocks that it refers to, through local values too.
+func (g *blockGraph) blockNeeds() map[addr.Resource][]addr.Resource {
+	next := map[int][]int{}
+	for edge := range g.edges {
+		next[edge[0]] = append(next[edge[0]], edge[1])
+	}
+	needs := map[addr.Resource][]addr.Resource{}
+	var walk func(of addr.Resource, from int, seen map[int]bool)
+	walk = func(of addr.Resource, from int, seen map[int]bool) {
+		for _, to := range next[from] {
+			if seen[to] {
+				continue
+			}
+			seen[to] = true
+			if s := g.Node(to); s.Kind == config.ResourceSubject {
+				needs[of] = append(needs[of], s.Resource)
+			} else {
+				walk(of, to, seen)
+			}
+		}
+	}
+	for i := range g.Len() {
+		if s := g.Node(i); s.Kind == config.ResourceSubject {
+			walk(s.Resource, i, map[int]bool{})
+		}
+	}
+	return needs
+}
+
+// BlockNeeds lists, for each block of a valid configuration, the blocks that it refers to,
+// directly or by way of local values.
+func BlockNeeds(cfg *config.Config, registry *providers.Registry) map[addr.Resource][]addr.Resource {
+	_, needs, _ := evaluationOrder(cfg, registry)
+	for a := range cfg.Resources {
+		needs[a] = append(needs[a][:0:0], needs[a]...)
+	}
+	return needs
+}
+
+// recordedNeeds lists what the blocks of the state depended on. For a destroy what depends on
+// a target goes too, and what an excluded one depends on stays.
+func (p *Plan) recordedNeeds() map[addr.Resource][]addr.Resource {
+	needs := map[addr.Resource][]addr.Resource{}
+	for _, r := range p.records {
+		for _, text := range r.Dependencies {
+			if a, err := addr.Parse(text); err == nil && !slices.Contains(needs[r.Address.Resource], a.Resource) {
+				needs[r.Address.Resource] = append(needs[r.Address.Resource], a.Resource)
+			}
+		}
+	}
+	return reversed(needs)
+}
+
+// untouched is the change of an instance that the plan is not about, or nil where there is
+// nothing.
+func (d *decision) untouched(b *block, a addr.Instance) *Change {
+	rec := d.recorded[a]
+	if rec == nil || rec.Actual == nil {
+		return nil
+	}
+	c := &Change{
+		Address: a, Schema: b.schema, Action: NoOp, Range: &b.cfg.DeclRange, Prior: rec.Actual,
+		Before: rec.Actual.Attributes, After: rec.Actual.Attributes, Config: cty.NullVal(b.schema.ImpliedType()),
+		Sensitive: parsePaths(rec.Record.Sensitive), SensitiveBefore: parsePaths(rec.Record.Sensitive),
+		Untouched: true,
+	}
+	if scope, diags := d.Evaluator.instanceContext(b, a.Key); !diags.HasErrors() {
+		c.Dependencies = d.Evaluator.dependencies(b, scope)
+	}
+	return c
+}
+
+// concerns reports whether all that an output refers to is what the plan is about.
+func (p *Plan) concerns(o *config.Output) bool {
+	if p.focus == nil || p.focus.all {
+		return true
+	}
+	refs := append(references(o.Expr), o.DependsOn...)
+	for _, d := range p.Evaluator.expandReferences(&hcl.EvalContext{}, refs, nil) {
+		if !p.focus.includesAll(d.Block) && !(d.Exact && p.focus.includes(d.Block.Instance(d.Key))) {
+			return false
+		}
+	}
+	return true
+}
+
+// checkReplace refuses an address of -replace that is no instance.
+func (p *Plan) checkReplace() hcl.Diagnostics {
+	var diags hcl.Diagnostics
+	for _, a := range p.Input.Options.Replace {
+		if c := p.byAddress[a]; c != nil && c.Action != Delete && c.Action != Forget {
+			continue
+		}
+		var known []string
+		for _, c := range p.Changes {
+			known = append(known, c.Address.String())
+		}
+		diags = append(diags, diag.Error(nil, "No such resource",
+			fmt.Sprintf("-replace names %s, which is no resource of the configuration.%s", a, diag.Suggest(a.String(), known))))
+	}
+	return diags
+}
+
+// planRefresh plans to record what is there, and nothing else.
+func (p *Plan) planRefresh() {
+	p.byAddress = map[addr.Instance]*Change{}
+	for _, r := range p.records {
+		rec := p.recorded[r.Address]
+		c := &Change{
+			Address: r.Address, Schema: p.Input.Registry.Type(r.Address.Type).Schema(), Action: Forget, Reason: "it is gone",
+			Before: rec.Object.Attributes, Sensitive: parsePaths(r.Sensitive), SensitiveBefore: parsePaths(r.Sensitive),
+		}
+		c.After = cty.NullVal(c.Schema.ImpliedType())
+		if rec.Actual != nil {
+			c.Action, c.Reason = NoOp, ""
+			c.Prior, c.Before, c.After = rec.Actual, rec.Actual.Attributes, rec.Actual.Attributes
+		}
+		p.add(c)
+	}
+}

@@ -1,0 +1,307 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hcldec"
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/diyform/diyform/config"
+	"github.com/diyform/diyform/internal/addr"
+	"github.com/diyform/diyform/internal/diag"
+)
+
+// lifecycleReferences lists what a block's lifecycle refers to.
+func lifecycleReferences(r *config.Resource) []config.Reference {
+	refs := slices.Clone(r.Lifecycle.ReplaceTriggeredBy)
+	for _, cond := range slices.Concat(r.Lifecycle.Preconditions, r.Lifecycle.Postconditions) {
+		refs = append(refs, config.References(cond.Condition)...)
+		refs = append(refs, config.References(cond.ErrorMessage)...)
+	}
+	return refs
+}
+
+// checkLifecycle checks what a block's lifecycle refers to.
+func checkLifecycle(cfg *config.Config, r *config.Resource) hcl.Diagnostics {
+	l := &r.Lifecycle
+	diags := cfg.CheckReferences(config.References(l.Enabled), config.Scope{})
+	diags = append(diags, cfg.CheckReferences(l.ReplaceTriggeredBy, r.Scope())...)
+	after := r.Scope()
+	after.Self = true
+	for _, conditions := range []struct {
+		list  []config.Condition
+		scope config.Scope
+	}{{l.Preconditions, r.Scope()}, {l.Postconditions, after}} {
+		for _, cond := range conditions.list {
+			diags = append(diags, cfg.CheckReferences(config.References(cond.Condition), conditions.scope)...)
+			diags = append(diags, cfg.CheckReferences(config.References(cond.ErrorMessage), conditions.scope)...)
+		}
+	}
+	return diags
+}
+
+// checkIgnored finds items of ignore_changes that name nothing that configuration can set.
+func (e *Evaluator) checkIgnored(r *config.Resource) hcl.Diagnostics {
+	var diags hcl.Diagnostics
+	if len(r.Lifecycle.Ignore) == 0 {
+		return nil
+	}
+	t := hcldec.ImpliedType(e.schemaOf(r.Addr).Spec())
+	for _, path := range r.Lifecycle.Ignore {
+		if err := within(t, path); err != nil {
+			diags = append(diags, diag.Error(&r.DeclRange, "Invalid item of ignore_changes", diag.Sentence(err.Error())))
+		}
+	}
+	return diags
+}
+
+// within tells why a path leads nowhere in values of a type.
+func within(t cty.Type, path cty.Path) error {
+	for i, step := range path {
+		attr, isAttr := step.(cty.GetAttrStep)
+		switch {
+		case t.IsObjectType() && isAttr && t.HasAttribute(attr.Name):
+			t = t.AttributeType(attr.Name)
+		case t.IsObjectType() && isAttr:
+			return fmt.Errorf("%s is no argument.%s", formatPath(path[:i+1]), diag.Suggest(attr.Name, sortedNames(t.AttributeTypes())))
+		case t.IsCollectionType() && !t.IsSetType():
+			t = t.ElementType()
+		case t == cty.DynamicPseudoType:
+			return nil
+		default:
+			return fmt.Errorf("there is nothing in %s to be ignored by itself", formatPath(path[:i]))
+		}
+	}
+	return nil
+}
+
+// ignore gives configuration with what lifecycle ignores as it is there.
+func (b *block) ignore(config, there cty.Value) cty.Value {
+	l := &b.cfg.Lifecycle
+	if there.IsNull() {
+		return config
+	}
+	if l.IgnoreAll {
+		return conform(there, config.Type())
+	}
+	for _, path := range l.Ignore {
+		config = keep(config, conform(there, config.Type()), path)
+	}
+	return config
+}
+
+// conform gives a value without the attributes that a type has not: what is computed.
+func conform(v cty.Value, t cty.Type) cty.Value {
+	switch {
+	case v.IsNull() || !v.IsKnown():
+		return cty.NullVal(t)
+	case t.IsObjectType():
+		m := map[string]cty.Value{}
+		for name, at := range t.AttributeTypes() {
+			m[name] = conform(v.GetAttr(name), at)
+		}
+		return cty.ObjectVal(m)
+	case t.IsListType() && t.ElementType().IsObjectType():
+		var list []cty.Value
+		for _, e := range v.AsValueSlice() {
+			list = append(list, conform(e, t.ElementType()))
+		}
+		if len(list) == 0 {
+			return cty.ListValEmpty(t.ElementType())
+		}
+		return cty.ListVal(list)
+	}
+	return v
+}
+
+// keep gives v with the part at path as it is in there, a value of the same type.
+func keep(v, there cty.Value, path cty.Path) cty.Value {
+	if len(path) == 0 {
+		return there
+	}
+	if v.IsNull() || !v.IsKnown() || there.IsNull() {
+		return v
+	}
+	switch step := path[0].(type) {
+	case cty.GetAttrStep:
+		if v.Type().IsMapType() {
+			return keepElement(v, there, cty.StringVal(step.Name), path[1:])
+		}
+		m := v.AsValueMap()
+		m[step.Name] = keep(m[step.Name], there.GetAttr(step.Name), path[1:])
+		return cty.ObjectVal(m)
+	case cty.IndexStep:
+		return keepElement(v, there, step.Key, path[1:])
+	}
+	return v
+}
+
+// keepElement is keep for an element of a map or list. An element that is not there goes.
+func keepElement(v, there, key cty.Value, rest cty.Path) cty.Value {
+	has := func(v cty.Value) bool { return v.HasIndex(key).IsKnown() && v.HasIndex(key).True() }
+	if v.Type().IsListType() {
+		if !has(v) || !has(there) {
+			return v
+		}
+		list := v.AsValueSlice()
+		i, _ := key.AsBigFloat().Int64()
+		list[i] = keep(list[i], there.Index(key), rest)
+		return cty.ListVal(list)
+	}
+	m := v.AsValueMap()
+	if m == nil {
+		m = map[string]cty.Value{}
+	}
+	name := key.AsString()
+	switch {
+	case !has(there):
+		delete(m, name)
+	case len(rest) == 0 || !has(v):
+		m[name] = there.Index(key)
+	default:
+		m[name] = keep(m[name], there.Index(key), rest)
+	}
+	if len(m) == 0 {
+		return cty.MapValEmpty(v.Type().ElementType())
+	}
+	return cty.MapVal(m)
+}
+
+// triggered lists the instances that a change of others replaces: replace_triggered_by.
+func (p *Plan) triggered() map[addr.Instance]force {
+	taken := map[addr.Instance]force{}
+	for _, c := range p.Changes {
+		b := p.Evaluator.blocks[c.Address.Resource]
+		if b == nil || c.Prior == nil || c.Action != NoOp && c.Action != Update {
+			continue
+		}
+		for _, ref := range b.cfg.Lifecycle.ReplaceTriggeredBy {
+			if by := p.trigger(b, c.Address, ref); by != nil {
+				what := map[Action]string{Replace: "replaced", Update: "updated"}[by.Action]
+				taken[c.Address] = force{replace: true, reason: fmt.Sprintf("%s is %s (replace_triggered_by)", by.Address, what)}
+				break
+			}
+		}
+	}
+	return taken
+}
+
+// trigger gives the change that a reference in replace_triggered_by stands for, if there is
+// one.
+func (p *Plan) trigger(b *block, a addr.Instance, ref config.Reference) *Change {
+	scope, diags := p.Evaluator.instanceContext(b, a.Key)
+	if diags.HasErrors() || ref.Subject.Kind != config.ResourceSubject {
+		return nil
+	}
+	attribute, _ := p.Evaluator.attributeOf(ref)
+	for _, d := range p.Evaluator.expandReferences(scope, []config.Reference{ref}, nil) {
+		for _, c := range p.instancesOf(d) {
+			if c.Action == Replace || c.Action == Update && c.differsIn(attribute) {
+				return c
+			}
+		}
+	}
+	return nil
+}
+
+// differsIn reports whether a change is about an attribute, or about any where none is named.
+func (c *Change) differsIn(attribute string) bool {
+	for _, d := range c.Differences {
+		if attribute == "" || d.Path == attribute || strings.HasPrefix(d.Path, attribute+".") {
+			return true
+		}
+	}
+	return false
+}
+
+// checkProtected finds what is destroyed that must not be: prevent_destroy.
+func (p *Plan) checkProtected() hcl.Diagnostics {
+	if p.Input.Config == nil {
+		return nil
+	}
+	var diags hcl.Diagnostics
+	for _, c := range p.Changes {
+		r := p.Input.Config.Resources[c.Address.Resource]
+		if r == nil || !r.Lifecycle.PreventDestroy || !c.removes() {
+			continue
+		}
+		why := ""
+		if c.Reason != "" {
+			why = fmt.Sprintf(" (%s)", c.Reason)
+		} else if d := c.replacing(); d != "" {
+			why = fmt.Sprintf(" (%s cannot change in place)", d)
+		}
+		diags = append(diags, diag.Error(&r.DeclRange, "Protected resource would be destroyed",
+			fmt.Sprintf("%s has prevent_destroy = true, and this plan would %s it%s. Take prevent_destroy away, or undo what "+
+				"asks for that.", c.Address, c.Action, why)))
+	}
+	return diags
+}
+
+// replacing names the first difference that asks for a replacement, or "".
+func (c *Change) replacing() string {
+	for _, d := range c.Differences {
+		if d.Replace {
+			return d.Path
+		}
+	}
+	return ""
+}
+
+// preconditions holds what must be true before a change is made. What is not known yet is
+// asked again while applying.
+func (e *Evaluator) preconditions(b *block, key addr.Key) hcl.Diagnostics {
+	if len(b.cfg.Lifecycle.Preconditions) == 0 {
+		return nil
+	}
+	scope, diags := e.instanceContext(b, key)
+	if diags.HasErrors() {
+		return diags
+	}
+	return conditionErrors(b.cfg.Lifecycle.Preconditions, scope, "Precondition failed", b.cfg.Addr.Instance(key))
+}
+
+// postconditions holds what must be true of a resource that is as v.
+func (e *Evaluator) postconditions(b *block, key addr.Key, v cty.Value) hcl.Diagnostics {
+	if len(b.cfg.Lifecycle.Postconditions) == 0 || v.IsNull() {
+		return nil
+	}
+	scope, diags := e.instanceContext(b, key)
+	if diags.HasErrors() {
+		return diags
+	}
+	scope = scope.NewChild()
+	scope.Variables = map[string]cty.Value{"self": v}
+	return conditionErrors(b.cfg.Lifecycle.Postconditions, scope, "Postcondition failed", b.cfg.Addr.Instance(key))
+}
+
+func conditionErrors(conditions []config.Condition, scope *hcl.EvalContext, summary string, a addr.Instance) hcl.Diagnostics {
+	var diags hcl.Diagnostics
+	for _, cond := range conditions {
+		holds, message, more := cond.Evaluate(scope)
+		diags = append(diags, more...)
+		if more.HasErrors() || !holds.IsKnown() || holds.True() {
+			continue
+		}
+		diags = append(diags, &hcl.Diagnostic{
+			Severity: hcl.DiagError, Summary: summary,
+			Detail:      fmt.Sprintf("%s\n\nThis is a condition of %s.", message, a),
+			Subject:     cond.Condition.Range().Ptr(),
+			Expression:  cond.Condition,
+			EvalContext: scope,
+		})
+	}
+	return diags
+}
+
+// Verify holds the postconditions of what a step has made or read. It comes after Learn.
+func (p *Plan) Verify(c *Change, v cty.Value) hcl.Diagnostics {
+	if p.Evaluator == nil || p.Evaluator.blocks[c.Address.Resource] == nil {
+		return nil // it is deleted
+	}
+	b := p.Evaluator.blocks[c.Address.Resource]
+	return c.censor(p.Evaluator.postconditions(b, c.Address.Key, mark(v, c.Sensitive)))
+}
