@@ -81,6 +81,9 @@ func (r *Root) ComposeKernel(p *fork.Program, root fork.FD, k Kernel) {
 	}
 	if !k.Privileged {
 		composeMasks(p, root)
+		// With no_new_privs such bits are void anyway; but a file whose capabilities the
+		// container has not, as Debian's ping, could not be executed at all (EPERM).
+		p.SetAttr(root, true, fork.NoSuid)
 	}
 	for _, m := range r.protect {
 		p.SetAttr(m, false, fork.ReadOnly)
