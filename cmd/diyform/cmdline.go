@@ -47,13 +47,27 @@ func longFlag(flags *pflag.FlagSet, arg string) (string, bool) {
 	f := flags.Lookup(name)
 	if f == nil && single && name != "" {
 		f = flags.ShorthandLookup(name[len(name)-1:])
-		if flags.ShorthandLookup(name[:1]) == nil && len(name) > 1 {
+		if len(name) > 1 && !shorthands(flags, name) {
 			return "-" + arg, false
 		}
 	} else if single {
 		arg = "-" + arg
 	}
 	return arg, f != nil && f.NoOptDefVal == "" && !valued
+}
+
+// shorthands reports whether a word after one dash can be short flags, up to one with a value.
+func shorthands(flags *pflag.FlagSet, word string) bool {
+	for i := range len(word) {
+		f := flags.ShorthandLookup(word[i : i+1])
+		if f == nil {
+			return false
+		}
+		if f.NoOptDefVal == "" {
+			return true // the rest is its value
+		}
+	}
+	return true
 }
 
 // flagProblem says what is wrong with a flag, and which one may have been meant.

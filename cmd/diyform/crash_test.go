@@ -2,32 +2,37 @@ package main_test
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
-
-	"github.com/google/go-cmp/cmp"
+	"time"
 
 	"github.com/diyform/diyform/internal/playhost"
 	"github.com/diyform/diyform/internal/playhost/playtest"
 )
 
-// The crash test kills diyform with SIGKILL at every failpoint: before and after each line
-// of the journal, each request to the kernel, each step of saving. Then a second run must
-// give exactly what an undisturbed one gives, or exactly nothing.
+// The crash test kills diyform with SIGKILL at its failpoints: before and after each line of
+// the journal, each request to the kernel, each step of saving; and the containers'
+// supervisor at its own. Then a second run must give exactly what an undisturbed one gives,
+// or exactly nothing.
 
-// crashVariable is set in the environment of the test binary that runs one share of the
-// test, "SHARE/SHARES", in its playhost.
-const crashVariable = "DIYFORM_CRASH"
+const (
+	// crashVariable is set in the environment of the test binary that runs one share of the
+	// test, "SHARE/SHARES", in its playhost.
+	crashVariable = "DIYFORM_CRASH"
+	// everyVariable makes the test kill at every failpoint, with all that may follow it.
+	// Otherwise it is at each kind of failpoint, and at a share of the others.
+	everyVariable = "DIYFORM_CRASH_EVERY"
 
-const crashShares = 2
+	crashShares = 2
+	crashStride = 9
+)
 
 func TestCrash(t *testing.T) {
 	if share := os.Getenv(crashVariable); share != "" {
@@ -41,29 +46,59 @@ func TestCrash(t *testing.T) {
 	for i := range crashShares {
 		t.Run(fmt.Sprintf("share %d", i+1), func(t *testing.T) {
 			t.Parallel()
-			cmd := exec.CommandContext(t.Context(), "/proc/self/exe", "-test.run=^TestCrash$", "-test.v")
-			cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%d/%d", crashVariable, i, crashShares), binVariable+"="+bin)
-			var out bytes.Buffer
-			cmd.Stdout, cmd.Stderr = &out, &out
-			err := playhost.Run(cmd)
-			if err != nil {
-				t.Errorf("%s\n%v", strings.TrimSpace(out.String()), err)
-			} else {
-				t.Log(strings.TrimSpace(out.String()))
-			}
+			againInPlayhost(t, "TestCrash", bin, fmt.Sprintf("%s=%d/%d", crashVariable, i, crashShares))
 		})
 	}
 }
 
-// crashLab is the working folder in which diyform is killed again and again.
+// againInPlayhost runs one test of this binary again, in a playhost and with more environment.
+func againInPlayhost(t *testing.T, test, bin string, env ...string) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "/proc/self/exe", "-test.run=^"+test+"$", "-test.v")
+	cmd.Env = append(append(os.Environ(), binVariable+"="+bin), env...)
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := playhost.Run(cmd); err != nil {
+		t.Errorf("%s\n%v", strings.TrimSpace(out.String()), err)
+	} else {
+		t.Log(strings.TrimSpace(out.String()))
+	}
+}
+
+// crashLab is the lab in which diyform is killed again and again.
 type crashLab struct {
-	*testing.T
-	dir  string
-	env  []string
+	*lab
 	seed []byte // a state without resources: the lineage, and so the MAC addresses, stay
 
-	nothing machine // before everything, and after destroy
-	applied machine // after an undisturbed apply
+	nothing  machine // before everything, and after destroy
+	applied  machine // after an undisturbed apply
+	replaced machine // after another one, with a changed container
+}
+
+// A disturbance is a command that is killed, or whose supervisor is.
+type disturbance struct {
+	command  string // of the lab: apply, replace or destroy
+	variable string // that sets the failpoint
+}
+
+// What names the process that is killed, in messages.
+func (d disturbance) String() string {
+	if d.variable == supervisorFailpoint {
+		return "the supervisor during " + d.command
+	}
+	return d.command
+}
+
+const (
+	commandFailpoint    = "DIYFORM_FAILPOINT"
+	supervisorFailpoint = "DIYFORM_SUPERVISOR_FAILPOINT"
+)
+
+// followers are the commands of the lab that may come after a disturbed one.
+var followers = map[string][]string{
+	"apply":   {"apply", "destroy"},
+	"replace": {"replace", "destroy"},
+	"destroy": {"destroy", "apply"},
 }
 
 func runCrashes(t *testing.T, share string) {
@@ -72,41 +107,87 @@ func runCrashes(t *testing.T, share string) {
 		t.Fatal(err)
 	}
 	lab := newCrashLab(t)
-	for at, n := 1+part, lab.count("apply"); at <= n; at += parts {
-		lab.crash("apply", at, "apply", lab.applied)
-		lab.crash("apply", at, "destroy", lab.nothing)
+	done, crashes := 0, 0
+	for _, variable := range []string{commandFailpoint, supervisorFailpoint} {
+		for _, command := range []string{"apply", "replace", "destroy"} {
+			d := disturbance{command, variable}
+			points, next := lab.failpoints(d)
+			for i, at := range points {
+				for j, follower := range next {
+					if os.Getenv(everyVariable) == "" && (i+j)%len(next) != 0 {
+						continue
+					}
+					if crashes++; crashes%parts == part {
+						lab.crash(d, at, follower)
+						done++
+					}
+				}
+			}
+		}
 	}
-	for at, n := 1+part, lab.count("destroy"); at <= n; at += parts {
-		lab.crash("destroy", at, "destroy", lab.nothing)
-		lab.crash("destroy", at, "apply", lab.applied)
-	}
+	t.Logf("%d crashes", done)
 }
 
 func newCrashLab(t *testing.T) *crashLab {
-	lab := &crashLab{T: t, dir: t.TempDir()}
-	lab.env = append(os.Environ(), "GORACE=atexit_sleep_ms=0")
-	for name, dir := range playhost.Folders(0) {
-		lab.env = append(lab.env, name+"="+dir)
-	}
-	source, err := os.ReadFile("testdata/crash.diy.hcl")
-	if err != nil {
-		t.Fatal(err)
-	}
-	lab.write("crash.diy.hcl", source)
+	lab := &crashLab{lab: newLab(t, "crash.diy.hcl")}
 	lab.must("apply")
 	lab.must("destroy") // the kernel keeps a few things that first use makes
+	lab.must("image prune", "-all")
+	lab.learnLineage()
+	var err error
 	if lab.seed, err = os.ReadFile(filepath.Join(lab.dir, "diyform.state.json")); err != nil {
 		t.Fatal(err)
 	}
 	lab.nothing = lab.look()
 	lab.must("apply")
 	lab.applied = lab.look()
+	lab.keepInVolume()
+	lab.do("replace")
+	lab.replaced = lab.look()
 	lab.reset()
 	return lab
 }
 
-func (lab *crashLab) write(name string, data []byte) {
-	if err := os.WriteFile(filepath.Join(lab.dir, name), data, 0o600); err != nil {
+// do runs a command of the lab: one of diyform, or replace, which is an apply that replaces a
+// container.
+func (lab *crashLab) do(command string, env ...string) (string, error) {
+	if command == "replace" {
+		return lab.run("apply", append(env, "DIYFORM_VAR_greeting=goodbye")...)
+	}
+	return lab.run(command, env...)
+}
+
+// wanted is what there shall be after a command of the lab, and how long that may take.
+func (lab *crashLab) wanted(command string) (machine, time.Duration) {
+	switch command {
+	case "apply":
+		return lab.applied, settling
+	case "replace":
+		return lab.replaced, settling
+	}
+	return lab.nothing, 0
+}
+
+// prepare makes what a command of the lab begins with.
+func (lab *crashLab) prepare(command string) {
+	lab.Helper()
+	if command == "apply" {
+		return
+	}
+	lab.must("apply")
+	if command == "replace" {
+		lab.keepInVolume()
+	}
+}
+
+// keepInVolume puts a file into the volume that is lost if that is made anew.
+func (lab *crashLab) keepInVolume() {
+	lab.Helper()
+	volumes, err := filepath.Glob("/var/lib/diyform/volumes/*/data")
+	if err != nil || len(volumes) != 1 {
+		lab.Fatalf("volumes: %q, %v", volumes, err)
+	}
+	if err := os.WriteFile(filepath.Join(volumes[0], "kept"), nil, 0o600); err != nil {
 		lab.Fatal(err)
 	}
 }
@@ -115,7 +196,8 @@ func (lab *crashLab) write(name string, data []byte) {
 func (lab *crashLab) reset() {
 	lab.Helper()
 	lab.must("destroy")
-	if diff := cmp.Diff(lab.nothing, lab.look()); diff != "" {
+	lab.must("image prune", "-all")
+	if diff := lab.compare(lab.nothing, 0); diff != "" {
 		lab.Fatalf("destroy has left something (- before, + after):\n%s", diff)
 	}
 	// A journal that is in the document already stays until the next run that changes
@@ -126,169 +208,90 @@ func (lab *crashLab) reset() {
 	lab.write("diyform.state.json", lab.seed)
 }
 
-// count gives how many failpoints a command hits.
-func (lab *crashLab) count(command string) int {
+// replaceSupervisor kills the supervisor, for the next one to have another environment.
+func (lab *crashLab) replaceSupervisor() {
 	lab.Helper()
-	if command == "destroy" {
-		lab.must("apply")
+	pid := lab.supervisor()
+	if pid == 0 {
+		return
+	}
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		lab.Fatal(err)
+	}
+	for lab.supervisor() == pid {
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// failpoints gives at which failpoints to crash, and what may follow.
+func (lab *crashLab) failpoints(d disturbance) (points []int, next []string) {
+	lab.Helper()
+	lab.prepare(d.command)
+	if d.variable == supervisorFailpoint {
+		lab.replaceSupervisor()
 	}
 	file := filepath.Join(lab.TempDir(), "hits")
-	if out, err := lab.run(command, "DIYFORM_FAILPOINT=count:"+file); err != nil {
-		lab.Fatalf("%s: %v\n%s", command, err, out)
+	if out, err := lab.do(d.command, d.variable+"=count:"+file); err != nil {
+		lab.Fatalf("%s: %v\n%s", d, err, out)
 	}
 	hits, err := os.ReadFile(file)
 	if err != nil {
 		lab.Fatal(err)
 	}
 	lab.reset()
-	n := bytes.Count(hits, []byte("\n"))
-	lab.Logf("%s has %d failpoints", command, n)
-	if n < 20 {
-		lab.Fatalf("%d failpoints are too few:\n%s", n, hits)
+	seen := map[string]bool{}
+	names := strings.Fields(string(hits)) // "1 journal.before\n2 ..."
+	for at := 1; at <= len(names)/2; at++ {
+		name := names[2*at-1]
+		if os.Getenv(everyVariable) != "" || !seen[name] || at%crashStride == 0 {
+			points = append(points, at)
+		}
+		seen[name] = true
 	}
-	return n
+	lab.Logf("%s: %d of %d failpoints", d, len(points), len(names)/2)
+	if len(names) < 40 {
+		lab.Fatalf("%s: these are too few:\n%s", d, hits)
+	}
+	return points, followers[d.command]
 }
 
-// crash kills command at a failpoint, runs next, and compares what is then there.
-func (lab *crashLab) crash(command string, at int, next string, want machine) {
+// crash disturbs a command at a failpoint, runs next, and compares what is then there.
+func (lab *crashLab) crash(d disturbance, at int, next string) {
 	lab.Helper()
-	if command == "destroy" {
-		lab.must("apply")
+	lab.prepare(d.command)
+	point := strconv.Itoa(at)
+	if d.variable == supervisorFailpoint {
+		lab.replaceSupervisor()
+		point += ":" + filepath.Join(lab.TempDir(), "killed") // those that follow it live
 	}
-	out, err := lab.run(command, "DIYFORM_FAILPOINT="+strconv.Itoa(at))
+	out, err := lab.do(d.command, d.variable+"="+point)
+	what := fmt.Sprintf("%s was killed at failpoint %d", d, at)
 	var exit *exec.ExitError
-	if err != nil && (!errors.As(err, &exit) || exit.Exited()) {
-		lab.Fatalf("%s was to be killed at failpoint %d: %v\n%s", command, at, err, out)
+	// A command may do without a supervisor that dies: it meets with the next one. A container
+	// that was just being started is lost, which the command says; then the next one is wanted.
+	killed := errors.As(err, &exit) && !exit.Exited()
+	if err != nil && !killed && (exit == nil || d.variable == commandFailpoint) {
+		lab.Fatalf("%s: %v\n%s", what, err, out)
 	}
-	out, err = lab.run(next)
-	if err != nil {
-		lab.Fatalf("%s after %s was killed at failpoint %d: %v\n%s", next, command, at, err, out)
+	first := out
+	if out, err = lab.do(next); err != nil {
+		lab.Fatalf("%s after %s: %v\n%s\nbefore:\n%s", next, what, err, out, first)
 	}
-	if diff := cmp.Diff(want, lab.look()); diff != "" {
-		lab.Fatalf("%s after %s was killed at failpoint %d (- want, + got):\n%s\n%s", next, command, at, diff, out)
+	if next == "destroy" {
+		lab.must("image prune", "-all")
 	}
-	if next == "apply" {
-		if out, err := lab.run("plan", "-detailed-exitcode"); err != nil {
-			lab.Fatalf("plan after %s was killed at failpoint %d and apply repaired it: %v\n%s", command, at, err, out)
+	want, patience := lab.wanted(next)
+	if diff := lab.compare(want, patience); diff != "" {
+		lab.Fatalf("%s after %s (- want, + got):\n%s\n%s\nbefore:\n%s", next, what, diff, out, first)
+	}
+	if next != "destroy" {
+		plan := []string{"-detailed-exitcode"}
+		if next == "replace" {
+			plan = append(plan, "DIYFORM_VAR_greeting=goodbye")
+		}
+		if out, err := lab.run("plan", plan...); err != nil {
+			lab.Fatalf("plan after %s and %s repaired it: %v\n%s", what, next, err, out)
 		}
 	}
 	lab.reset()
-}
-
-func (lab *crashLab) must(command string) {
-	lab.Helper()
-	if out, err := lab.run(command); err != nil {
-		lab.Fatalf("%s: %v\n%s", command, err, out)
-	}
-}
-
-// run runs diyform. Arguments with a "=" but no dash are for its environment.
-func (lab *crashLab) run(command string, more ...string) (string, error) {
-	args, env := []string{command}, slices.Clone(lab.env)
-	if command != "plan" {
-		args = append(args, "-auto-approve")
-	}
-	for _, s := range more {
-		if strings.HasPrefix(s, "-") {
-			args = append(args, s)
-		} else {
-			env = append(env, s)
-		}
-	}
-	cmd := exec.CommandContext(lab.Context(), filepath.Join(os.Getenv(binVariable), "diyform"), args...)
-	cmd.Dir, cmd.Env = lab.dir, env
-	out, err := cmd.CombinedOutput()
-	return string(out), err
-}
-
-// machine is what other tools see of the kernel, by namespace and kind, without the numbers
-// that every making of an object gives anew.
-type machine map[string]any
-
-// volatile are those numbers, and what follows from timing.
-var volatile = []string{"ifindex", "link_index", "link_netnsid", "handle", "stats64", "stats", "operstate", "flags", "linkmode", "valid_life_time", "preferred_life_time"}
-
-func (lab *crashLab) look() machine {
-	lab.Helper()
-	m := machine{}
-	pins, err := filepath.Glob("/run/netns/*")
-	if err != nil {
-		lab.Fatal(err)
-	}
-	m["namespaces"] = pins
-	for _, pin := range append(pins, "/proc/self/ns/net") {
-		m[pin+" addresses"] = lab.json(pin, "ip", "-json", "-details", "address", "show")
-		m[pin+" routes"] = lab.json(pin, "ip", "-json", "route", "show", "table", "all")
-		m[pin+" routes6"] = lab.json(pin, "ip", "-6", "-json", "route", "show", "table", "all")
-		m[pin+" rules"] = lab.json(pin, "nft", "--json", "list", "ruleset")
-		m[pin+" forward"] = lab.output(pin, "sysctl", "net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding")
-	}
-	m["processes"] = lab.output("", "sh", "-c", "ps -e -o args= | grep -E '^(diyform|/bin/sleep)' | sort")
-	m["mounts"] = lab.output("", "findmnt", "--raw", "--noheadings", "--output", "TARGET,FSTYPE")
-	m["files"] = lab.output("", "sh", "-c", "find /run/diyform /var/lib/diyform -type d -o -type s 2>/dev/null | sort")
-	return m
-}
-
-func (lab *crashLab) output(pin string, args ...string) string {
-	lab.Helper()
-	if pin != "" {
-		args = append([]string{"nsenter", "--net=" + pin}, args...)
-	}
-	out, err := exec.CommandContext(lab.Context(), args[0], args[1:]...).CombinedOutput()
-	if err != nil && args[0] != "sh" {
-		lab.Fatalf("%s: %v\n%s", args, err, out)
-	}
-	return string(out)
-}
-
-func (lab *crashLab) json(pin string, args ...string) any {
-	lab.Helper()
-	out := lab.output(pin, args...)
-	var v any
-	if strings.TrimSpace(out) == "" {
-		return nil
-	}
-	if err := json.Unmarshal([]byte(out), &v); err != nil {
-		lab.Fatalf("%s: %v\n%s", args, err, out)
-	}
-	return sorted(stable(v))
-}
-
-// stable takes the volatile numbers out of what a tool printed.
-func stable(v any) any {
-	switch v := v.(type) {
-	case map[string]any:
-		for _, key := range volatile {
-			delete(v, key)
-		}
-		for key, e := range v {
-			if strings.HasSuffix(key, "_timer") {
-				delete(v, key)
-			} else {
-				v[key] = stable(e)
-			}
-		}
-	case []any:
-		for i, e := range v {
-			v[i] = stable(e)
-		}
-	}
-	return v
-}
-
-// sorted brings the outer list into an order that does not tell which object was first.
-func sorted(v any) any {
-	if rules, ok := v.(map[string]any); ok {
-		v = rules["nftables"]
-	}
-	list, ok := v.([]any)
-	if !ok {
-		return v
-	}
-	slices.SortFunc(list, func(a, b any) int {
-		x, _ := json.Marshal(a)
-		y, _ := json.Marshal(b)
-		return bytes.Compare(x, y)
-	})
-	return list
 }

@@ -143,6 +143,9 @@ func newContainerRow(r *plan.Recorded) containerRow {
 func (r *containerRow) observe(s supervisor.Status, m *meter) {
 	r.status = s
 	r.Health, r.Restarts, r.OOMKilled, r.Problem = string(s.Health.Status), s.Restarts, s.OOMKilled, s.Problem
+	if len(r.Command) == 0 { // it is the image's
+		r.Command = s.Spec.Command
+	}
 	if s.Exit != nil {
 		r.ExitCode, r.Signal = &s.Exit.Code, s.Exit.Signal
 	}

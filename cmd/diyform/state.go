@@ -69,11 +69,25 @@ func newStateShow(v *view) *cobra.Command {
 	}
 }
 
+// suggestType tells who gave a name alone which resources have it.
+func (s *session) suggestType(name string) string {
+	var have []string
+	for _, r := range s.state.Sorted() {
+		if r.Address.Name == name {
+			have = append(have, r.Address.String())
+		}
+	}
+	if len(have) == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" There is %s.", strings.Join(have, ", "))
+}
+
 // find gives the recorded resource of an address, or an error that suggests another.
 func (s *session) find(text string) (*state.Resource, error) {
 	a, err := addr.Parse(text)
 	if err != nil {
-		return nil, &diag.Problem{Summary: "Not an address", Detail: diag.Sentence(err.Error()), Err: err}
+		return nil, &diag.Problem{Summary: "Not an address", Detail: diag.Sentence(err.Error()) + s.suggestType(text), Err: err}
 	}
 	if r := s.state.Resources[a]; r != nil {
 		return r, nil

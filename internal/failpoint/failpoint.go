@@ -3,6 +3,7 @@
 // environment asks, a Hit is the load of one bool.
 //
 // DIYFORM_FAILPOINT=N kills the process with SIGKILL at its Nth hit, counted from 1.
+// DIYFORM_FAILPOINT=N:FILE does so once: it makes FILE first, and whoever finds that lives on.
 // DIYFORM_FAILPOINT=count:FILE appends each hit's name to FILE and kills nothing.
 //
 // The environment variable reaches no child: Arm clears it, so that a supervisor started
@@ -23,6 +24,7 @@ import (
 var (
 	armed  bool // written by Arm before any goroutine runs
 	killAt int64
+	once   string // the file that says that it has happened; "" for always
 	hits   atomic.Int64
 
 	mu  sync.Mutex
@@ -46,11 +48,15 @@ func Arm(variable string) error {
 		log, armed = f, true
 		return nil
 	}
-	n, err := strconv.ParseInt(spec, 10, 64)
-	if err != nil || n < 1 {
-		return fmt.Errorf("%s=%q is neither a number from 1 nor count:FILE", variable, spec)
+	number, file, limited := strings.Cut(spec, ":")
+	n, err := strconv.ParseInt(number, 10, 64)
+	if err != nil || n < 1 || limited && file == "" {
+		return fmt.Errorf("%s=%q is neither a number from 1, N:FILE nor count:FILE", variable, spec)
 	}
-	killAt, armed = n, true
+	if _, err := os.Stat(file); limited && err == nil {
+		return nil
+	}
+	killAt, once, armed = n, file, true
 	return nil
 }
 
@@ -68,6 +74,10 @@ func Hit(name string) {
 		return
 	}
 	if n == killAt {
+		if once != "" {
+			// What is in the way of a file that nobody can make shows in the test that wants it.
+			_ = os.WriteFile(once, []byte(name+"\n"), 0o600)
+		}
 		_ = syscall.Kill(syscall.Getpid(), syscall.SIGKILL)
 		select {} // the signal is on its way to every thread
 	}

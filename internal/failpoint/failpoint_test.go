@@ -66,6 +66,20 @@ func TestKill(t *testing.T) {
 	}
 }
 
+// Who is started again after the kill, with the same environment, is let live.
+func TestKillOnce(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "killed")
+	if got, err := start(t, "2:"+file); err == nil || got != "environment: \"\"\npassed 0\n" {
+		t.Errorf("the first: %q, %v", got, err)
+	}
+	if name, err := os.ReadFile(file); err != nil || string(name) != "place.1\n" {
+		t.Errorf("the file has %q, %v", name, err)
+	}
+	if got, err := start(t, "2:"+file); err != nil {
+		t.Errorf("the second: %q, %v", got, err)
+	}
+}
+
 func TestOff(t *testing.T) {
 	for _, spec := range []string{"", "8"} {
 		if got, err := start(t, spec); err != nil {
@@ -94,7 +108,7 @@ func TestCount(t *testing.T) {
 }
 
 func TestArmRefuses(t *testing.T) {
-	for _, spec := range []string{"0", "-1", "x", "count:" + t.TempDir()} {
+	for _, spec := range []string{"0", "-1", "x", "1:", "count:" + t.TempDir()} {
 		if out, err := start(t, spec); err == nil || out == "" {
 			t.Errorf("%q was taken: %s", spec, out)
 		}

@@ -146,6 +146,24 @@ func place(pid int, subtrees []subtree) error {
 	return nil
 }
 
+// enterCommandGroups moves this process to where the command is to begin. The groups are
+// mounted already, and this is process 0 to the one that writes.
+func enterCommandGroups(subtrees []subtree) error {
+	for _, s := range subtrees {
+		if s.Version != 2 {
+			continue
+		}
+		dir := filepath.Join(s.Mount, commandGroup)
+		if err := os.Mkdir(dir, 0o755); err != nil {
+			return fmt.Errorf("make group of the command: %w", err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, "cgroup.procs"), []byte("0"), 0); err != nil {
+			return fmt.Errorf("enter group of the command: %w", err)
+		}
+	}
+	return nil
+}
+
 // removeSubtrees removes the groups with all that was made in them. Their processes must
 // have been ended.
 func removeSubtrees(subtrees []subtree) error {
@@ -224,8 +242,9 @@ func hierarchies() ([]hierarchy, error) {
 	var list []hierarchy
 	seen := map[int]bool{}
 	for _, m := range mounts {
-		// One that is mounted twice is one hierarchy all the same.
-		if rest, below := strings.CutPrefix(m.Mountpoint, cgroupFolder); !below || rest != "" && rest[0] != '/' || seen[m.Minor] {
+		// One that is mounted twice is one hierarchy all the same. In a playhost, mountinfo has
+		// also what is covered: that is above all groups that there are for the playhost.
+		if !strings.HasPrefix(m.Mountpoint+"/", cgroupFolder+"/") || strings.HasPrefix(m.Root, "/..") || seen[m.Minor] {
 			continue
 		}
 		seen[m.Minor] = true

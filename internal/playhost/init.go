@@ -1,11 +1,13 @@
 package playhost
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
+	"runtime"
 	"slices"
 	"syscall"
 
@@ -40,29 +42,51 @@ func runInit() (int, error) {
 		return 0, becomeMapped(line)
 	}
 	syscall.CloseOnExec(lifeline)
-	if err := build(); err != nil {
+	if err := awaitRelease(line); err != nil {
+		return 0, fmt.Errorf("wait for control groups: %w", err)
+	}
+	var groups []subtree
+	if err := json.Unmarshal([]byte(os.Args[1]), &groups); err != nil {
+		return 0, fmt.Errorf("decode control groups: %w", err)
+	}
+	// The command is started by the thread that has the cgroup namespace, and gets it.
+	runtime.LockOSThread()
+	if err := build(groups); err != nil {
 		return 0, err
 	}
-	cmd, err := startCommand(os.Args[1], os.Args[2:])
+	cmd, err := startCommand(os.Args[2], os.Args[3:])
 	if err != nil {
 		return 0, err
 	}
 	return await(cmd, line)
 }
 
+func awaitRelease(line *os.File) error {
+	_, err := io.ReadFull(line, make([]byte, 1))
+	return err
+}
+
 // becomeMapped waits for the map, then executes this program again, now as a root that the
 // user namespace knows.
 func becomeMapped(line *os.File) error {
-	if _, err := io.ReadFull(line, make([]byte, 1)); err != nil {
+	if err := awaitRelease(line); err != nil {
 		return fmt.Errorf("wait for id map: %w", err)
 	}
 	err := syscall.Exec("/proc/self/exe", slices.Concat([]string{initName}, os.Args[1:]), os.Environ())
 	return fmt.Errorf("execute init again: %w", err)
 }
 
-func build() error {
-	if err := buildMounts(); err != nil {
+func build(groups []subtree) error {
+	if len(groups) > 0 {
+		if err := machine.LeaveControlGroups(); err != nil {
+			return err
+		}
+	}
+	if err := buildMounts(groups); err != nil {
 		return fmt.Errorf("build mounts: %w", err)
+	}
+	if err := enterCommandGroups(groups); err != nil {
+		return err
 	}
 	if err := machine.SetHostname("host"); err != nil {
 		return err

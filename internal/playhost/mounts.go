@@ -27,12 +27,12 @@ var (
 
 // buildMounts hides what belongs to the real machine. A mount of proc shows the process
 // namespace, one of sysfs the network namespace, of the process that mounts it.
-func buildMounts() error {
+func buildMounts(groups []subtree) error {
 	steps := []func() error{
 		machine.MakePrivate,
 		func() error { return machine.Mount(runfs, "/run") },
 		func() error { return machine.Mount(procfs, "/proc") },
-		mountSys,
+		func() error { return mountSys(groups) },
 		func() error { return machine.Mount(datafs, "/var/lib") },
 		addUser,
 		// Most real hosts run systemd, which shares /, so diyform has to cope with that.
@@ -47,26 +47,72 @@ func buildMounts() error {
 	return nil
 }
 
-// mountSys replaces /sys and keeps the control groups that are mounted in it. They are put
-// aside first, because what a mount covers cannot be reached any more.
-func mountSys() error {
-	const cgroups, aside = "/sys/fs/cgroup", "/run/cgroup"
+// mountSys replaces /sys, with the playhost's control groups in it. What is mounted there is
+// put aside first, because what a mount covers cannot be reached any more.
+func mountSys(groups []subtree) error {
+	const aside = "/run/cgroup"
 	if err := os.Mkdir(aside, 0o755); err != nil {
 		return err
 	}
-	if err := machine.Bind(cgroups, aside); err != nil {
+	if err := machine.Bind(cgroupFolder, aside); err != nil {
 		return err
 	}
 	if err := machine.Mount(sysfs, "/sys"); err != nil {
 		return err
 	}
-	if err := machine.Bind(aside, cgroups); err != nil {
+	if err := mountGroups(aside, groups); err != nil {
 		return err
 	}
 	if err := machine.Unmount(aside); err != nil {
 		return err
 	}
 	return os.Remove(aside)
+}
+
+// mountGroups shows the playhost's part of each hierarchy where the whole one was, and
+// leaves out the whole ones: who looks for control groups would find both in mountinfo.
+func mountGroups(aside string, groups []subtree) error {
+	if len(groups) == 0 {
+		return machine.Bind(aside, cgroupFolder) // what the user may not write to may be seen
+	}
+	if groups[0].Mount == cgroupFolder {
+		return bindGroup(aside, groups[0])
+	}
+	if err := machine.Mount(runfs, cgroupFolder); err != nil {
+		return err
+	}
+	entries, err := os.ReadDir(aside)
+	if err != nil {
+		return err
+	}
+	for _, entry := range entries {
+		if entry.Type() == fs.ModeSymlink { // as cpu is one to cpu,cpuacct
+			if err := copyLink(entry.Name(), aside, cgroupFolder); err != nil {
+				return err
+			}
+		}
+	}
+	for _, g := range groups {
+		if err := os.MkdirAll(g.Mount, 0o755); err != nil {
+			return err
+		}
+		if err := bindGroup(aside, g); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func bindGroup(aside string, g subtree) error {
+	return machine.Bind(aside+strings.TrimPrefix(g.Dir, cgroupFolder), g.Mount)
+}
+
+func copyLink(name, from, to string) error {
+	target, err := os.Readlink(filepath.Join(from, name))
+	if err != nil {
+		return err
+	}
+	return os.Symlink(target, filepath.Join(to, name))
 }
 
 // addUser binds copies over the files in /etc in which users are declared. In a user

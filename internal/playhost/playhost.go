@@ -4,8 +4,9 @@
 //
 // In the playhost the command is root. It has its own processes, mounts, host name and
 // network; /run, /var/lib and the XDG folders are empty and its own. The rest of the file
-// system is the real machine's. When the command ends, all that it has started is killed,
-// and with it goes every namespace, mount and link.
+// system is the real machine's. Of the control groups it has a part for itself, in each
+// hierarchy that the user may write to. When the command ends, all that it has started is
+// killed, and with it goes every namespace, mount, link and control group.
 //
 //	the playhost                              namespace /run/netns/internet
 //	eth0  198.51.100.2/24  ----------------  198.51.100.1/24   lo 203.0.113.1/32
@@ -20,6 +21,7 @@
 package playhost
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -47,7 +49,8 @@ const (
 const InternetNamespace = "internet"
 
 // lifeline is the descriptor on which init learns that whoever wanted the playhost is gone,
-// by the end of file, and before that, by a byte, that a range of ids has been mapped.
+// by the end of file. Before that, each byte lets it go on once: when a range of ids has been
+// mapped, and when it is in its control groups.
 const lifeline = 3
 
 // Run runs the command in a new playhost and returns when it, and whatever it left
@@ -57,25 +60,37 @@ const lifeline = 3
 // error. The command's context, and the death of the caller, end the playhost.
 //
 // The caller's program must call InitMain at its start when IsInit says so.
-func Run(cmd *exec.Cmd) error {
+func Run(cmd *exec.Cmd) (err error) {
 	if cmd.Err != nil {
 		return cmd.Err
 	}
 	if len(cmd.ExtraFiles) > 0 {
 		return errors.New("start playhost: extra files are not passed on")
 	}
+	maps, err := planIDMap()
+	if err != nil {
+		return fmt.Errorf("choose id map: %w", err)
+	}
+	groups, err := makeSubtrees()
+	if err != nil {
+		return fmt.Errorf("make control groups of playhost: %w", err)
+	}
+	defer func() { err = errors.Join(err, removeSubtrees(groups)) }()
+	return runIn(groups, maps, cmd)
+}
+
+func runIn(groups []subtree, maps idMap, cmd *exec.Cmd) error {
 	read, write, err := os.Pipe()
 	if err != nil {
 		return fmt.Errorf("make pipe: %w", err)
 	}
 	defer write.Close()
 	defer read.Close()
-
-	maps, err := planIDMap()
+	shown, err := json.Marshal(groups)
 	if err != nil {
-		return fmt.Errorf("choose id map: %w", err)
+		return fmt.Errorf("encode control groups: %w", err)
 	}
-	cmd.Args = slices.Concat([]string{maps.initName(), cmd.Path}, cmd.Args[1:])
+	cmd.Args = slices.Concat([]string{maps.initName(), string(shown), cmd.Path}, cmd.Args[1:])
 	cmd.Path = "/proc/self/exe"
 	cmd.ExtraFiles = []*os.File{read}
 	cmd.SysProcAttr = maps.attributes()
@@ -83,20 +98,30 @@ func Run(cmd *exec.Cmd) error {
 		return startError(err)
 	}
 	read.Close()
-	if maps.ranged() {
-		err = mapRange(maps, cmd.Process.Pid, write)
-	}
+	err = settle(cmd.Process.Pid, groups, maps, write)
 	if err != nil {
 		write.Close() // init sees the end of file and leaves
 	}
 	return errors.Join(err, cmd.Wait(), retakeTerminal(cmd))
 }
 
-// mapRange writes the maps, which only the parent can, then lets init go on.
-func mapRange(maps idMap, pid int, lifeline *os.File) error {
-	if err := maps.write(pid); err != nil {
+// settle does for init what only its parent can, and lets it go on after each step.
+func settle(pid int, groups []subtree, maps idMap, lifeline *os.File) error {
+	if maps.ranged() {
+		if err := maps.write(pid); err != nil {
+			return err
+		}
+		if err := release(lifeline); err != nil {
+			return err
+		}
+	}
+	if err := place(pid, groups); err != nil {
 		return err
 	}
+	return release(lifeline)
+}
+
+func release(lifeline *os.File) error {
 	if _, err := lifeline.Write([]byte{1}); err != nil {
 		return fmt.Errorf("release playhost: %w", err)
 	}

@@ -21,6 +21,9 @@ func TestMain(m *testing.M) {
 	if playhost.IsInit() {
 		os.Exit(playhost.InitMain())
 	}
+	if script := os.Getenv(scriptVariable); script != "" {
+		os.Exit(runScript(script))
+	}
 	os.Exit(m.Run())
 }
 

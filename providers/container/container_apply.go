@@ -16,6 +16,15 @@ import (
 	"github.com/diyform/diyform/providers/schema"
 )
 
+// Batch keeps containers that nobody waits for from those that may take long: what depends on
+// the one goes on without the other.
+func (container) Batch(v *containerAttrs) string {
+	if v.Wait {
+		return "wait"
+	}
+	return ""
+}
+
 // Apply works on all containers of the batch at once: most of the time of a start or stop is
 // spent in waiting.
 func (c container) Apply(ctx context.Context, k *session, action providers.Action, ops []*containerOp) {
@@ -102,6 +111,8 @@ func mustStart(op *containerOp, s supervisor.Status) bool {
 	switch s.Phase {
 	case supervisor.Created:
 		return true
+	case supervisor.Waiting, supervisor.Running, supervisor.Restarting:
+		return s.Stopping // by a command that was killed
 	case supervisor.Stopped, supervisor.Exited:
 		return op.Planned.Status != string(s.Phase)
 	}
@@ -145,7 +156,6 @@ func (k *session) remove(ctx context.Context, prior *recordedContainer) error {
 	if err != nil {
 		return err
 	}
-	k.removed.Store(true)
 	return k.client.Remove(ctx, prior.Identity.ID)
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/diyform/diyform/internal/diag"
+	"github.com/diyform/diyform/internal/linux/seccomp"
 	"github.com/diyform/diyform/providers"
 )
 
@@ -19,14 +20,14 @@ const (
 )
 
 // seccompText gives the profile as launch takes it.
-func seccompText(env providers.Env, seccomp string) (string, error) {
-	switch seccomp {
+func seccompText(env providers.Env, name string) (string, error) {
+	switch name {
 	case "", defaultProfile:
 		return "", nil
 	case unconfined:
 		return unconfined, nil
 	}
-	path := absolute(env, seccomp)
+	path := absolute(env, name)
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return "", &diag.Problem{
@@ -34,19 +35,25 @@ func seccompText(env providers.Env, seccomp string) (string, error) {
 			Detail: fmt.Sprintf("%s: %s Give the path of a profile, default, or unconfined.", path, diag.Sentence(reason(err))),
 		}
 	}
+	if _, err := seccomp.Read(text); err != nil {
+		return "", &diag.Problem{
+			Summary: "Not a seccomp profile", Attribute: "seccomp", Err: err,
+			Detail: fmt.Sprintf("%s: %s Profiles are JSON, in the form of container engines.", path, diag.Sentence(err.Error())),
+		}
+	}
 	return string(text), nil
 }
 
 // profileDigest is the digest of the file that seccomp names: null where it names none, or
 // one that cannot be read, which Check tells.
-func profileDigest(env providers.Env, seccomp cty.Value) cty.Value {
-	if !seccomp.IsKnown() {
+func profileDigest(env providers.Env, name cty.Value) cty.Value {
+	if !name.IsKnown() {
 		return cty.UnknownVal(cty.String)
 	}
-	if seccomp.IsNull() || seccomp.AsString() == defaultProfile || seccomp.AsString() == unconfined {
+	if name.IsNull() || name.AsString() == defaultProfile || name.AsString() == unconfined {
 		return cty.NullVal(cty.String)
 	}
-	text, err := os.ReadFile(absolute(env, seccomp.AsString()))
+	text, err := os.ReadFile(absolute(env, name.AsString()))
 	if err != nil {
 		return cty.NullVal(cty.String)
 	}

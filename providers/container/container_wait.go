@@ -39,6 +39,9 @@ func (k *session) await(ctx context.Context, op *containerOp, started supervisor
 	defer cancel()
 	id, goal := started.Spec.ID, op.Planned.goal()
 	status, err := k.reach(waiting, id, goal, progressOf(op, goal))
+	if err == nil && goal == toRun {
+		status = k.follow(waiting, status)
+	}
 	if err == nil && goal.reached(status) {
 		return status, nil
 	}

@@ -15,7 +15,6 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/diyform/diyform/internal/addr"
@@ -42,8 +41,6 @@ type session struct {
 	env    providers.Env
 	client *supervisor.Client
 	sweep  sync.Once
-
-	removed atomic.Bool // files of the data folder
 }
 
 func openSession(env providers.Env) (*session, error) {
@@ -57,14 +54,12 @@ const settleTimeout = 5 * time.Second
 func (k *session) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), settleTimeout)
 	defer cancel()
-	err := k.client.Settle(ctx)
-	if k.removed.Load() {
-		k.removeEmpty()
-	}
-	return err
+	defer k.removeEmpty()
+	return k.client.Settle(ctx)
 }
 
-// removeEmpty removes the folders above the last container's and the last volume's files.
+// removeEmpty removes the folders above the last container's and the last volume's files,
+// also if it was another command, a killed one, that removed those.
 func (k *session) removeEmpty() {
 	for _, last := range []string{filepath.Join(k.env.DataDir, "containers", k.env.BootID, k.env.Lineage), volumesFolder(k.env)} {
 		for dir := last; len(dir) >= len(k.env.DataDir); dir = filepath.Dir(dir) {

@@ -163,6 +163,11 @@ func (rootImage) Check(s *snapshot, p *providers.Proposed[rootImageAttrs]) error
 			return nil
 		}
 	}
+	if v.OCI != "" && !p.Unknown.Has("platform") {
+		if err := v.source(s.session.env).Check(); err != nil {
+			return explainImage(v, err)
+		}
+	}
 	_, err := v.sourceDigest(context.Background(), s.session.env)
 	return explainImage(v, err)
 }

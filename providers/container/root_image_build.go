@@ -90,8 +90,9 @@ func (b *rootImageBuild) execute(ctx context.Context, env providers.Env, progres
 	last := relayLines(r, progress)
 	if err := <-ended; err != nil && ctx.Err() == nil {
 		return &diag.Problem{Summary: "The build failed", Attribute: "build.command",
-			Detail: fmt.Sprintf("%s: %s\n%s", strings.Join(b.Command, " "), diag.Sentence(err.Error()), strings.Join(last, "\n")),
-			Err:    err}
+			Detail: strings.TrimRight(fmt.Sprintf("%s: %s\n%s",
+				strings.Join(b.Command, " "), diag.Sentence(err.Error()), strings.Join(last, "\n")), "\n"),
+			Err: err}
 	}
 	return context.Cause(ctx)
 }

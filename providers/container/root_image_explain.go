@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 	"syscall"
 
@@ -32,6 +33,9 @@ func explainImage(v *rootImageAttrs, err error) error {
 	}
 	p := ExplainImage(what, err)
 	p.Attribute = attribute
+	if errors.Is(err, image.ErrPlatform) {
+		p.Attribute = "platform"
+	}
 	var input *inputError
 	if errors.As(err, &input) {
 		p.Summary, p.Attribute = "An input of the build cannot be read", "build.inputs"
@@ -44,10 +48,13 @@ func explainImage(v *rootImageAttrs, err error) error {
 func ExplainImage(name string, err error) *diag.Problem {
 	p := &diag.Problem{Summary: "The image cannot be had", Detail: fmt.Sprintf("%s: %s", name, diag.Sentence(err.Error())), Err: err}
 	var answer *transport.Error
-	var unreachable net.Error
 	switch {
 	case errors.As(err, &answer):
 		explainAnswer(p, name, answer)
+	case errors.Is(err, image.ErrPlatform):
+		p.Summary, p.Detail = "Not a platform", diag.Sentence(err.Error())
+	case errors.Is(err, image.ErrReference):
+		p.Summary, p.Detail = "Not an image", diag.Sentence(err.Error())
 	case errors.Is(err, image.ErrPlain):
 		p.Summary = "The registry is not secure"
 		p.Detail += " Set insecure = true if that is meant."
@@ -67,11 +74,19 @@ func ExplainImage(name string, err error) *diag.Problem {
 	case errors.Is(err, fs.ErrNotExist):
 		p.Summary = "The source of the image is not there"
 		p.Detail = fmt.Sprintf("%s: %s", name, diag.Sentence(reason(err)))
-	case errors.As(err, &unreachable):
+	case isUnreachable(err):
 		p.Summary = "The registry cannot be reached"
 		p.Detail += " Check the name, the network, and HTTPS_PROXY."
 	}
 	return p
+}
+
+// isUnreachable reports whether a registry could not be spoken to. Not by net.Error: errors of
+// system calls, of files too, are such.
+func isUnreachable(err error) bool {
+	var request *url.Error
+	var connection *net.OpError
+	return errors.As(err, &request) || errors.As(err, &connection)
 }
 
 // explainAnswer says what a registry answered, and to what.

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -114,8 +113,7 @@ func (v *rootImageAttrs) make(ctx context.Context, k *session, store *image.Stor
 	}
 	img, err := store.Pull(ctx, v.source(k.env), progress)
 	// After a reboot everything is created again, maybe before the network is there.
-	var unreachable net.Error
-	if err != nil && ctx.Err() == nil && errors.As(err, &unreachable) {
+	if err != nil && ctx.Err() == nil && isUnreachable(err) {
 		if old, oldErr := store.Pulled(v.source(k.env)); oldErr == nil {
 			progress(fmt.Sprintf("the registry cannot be reached: taking %s of %s from the store",
 				old.Digest, old.Created.Local().Format("2006-01-02")))

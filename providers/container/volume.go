@@ -180,10 +180,12 @@ func (volume) make(v *volumeAttrs) error {
 	}
 	// Nobody else may reach it: a set-user-ID program that a container's root leaves there is,
 	// with its ids mapped, one of this machine's root.
-	if err := os.MkdirAll(filepath.Dir(v.Path), 0o700); err != nil {
-		return fmt.Errorf("make volume: %w", err)
+	for range 100 { // another command may have just removed its last volume, and the folders above it
+		if err = os.MkdirAll(v.Path, 0o700); !errors.Is(err, fs.ErrNotExist) {
+			break
+		}
 	}
-	if err := os.Mkdir(v.Path, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+	if err != nil {
 		return fmt.Errorf("make volume: %w", err)
 	}
 	if os.Geteuid() == 0 {
@@ -217,6 +219,5 @@ func (volume) remove(ctx context.Context, k *session, op *volumeOp) {
 		op.Fail(fmt.Errorf("remove volume: %w", err))
 		return
 	}
-	k.removed.Store(true)
 	op.Gone()
 }

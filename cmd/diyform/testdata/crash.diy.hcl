@@ -1,4 +1,15 @@
-# A NAT lab that has one of everything whose making or taking away can be interrupted.
+# A lab that has one of everything whose making or taking away can be interrupted.
+
+variable "greeting" {
+  type    = string
+  default = "hello"
+}
+
+# Limits are for those who may make control groups.
+variable "memory" {
+  type    = string
+  default = null
+}
 
 data "default_route" "wan" {}
 
@@ -63,9 +74,60 @@ resource "root_image" "host" {
   host = true
 }
 
+resource "root_image" "small" {
+  archive = "rootfs.tar.gz"
+}
+
+resource "volume" "data" {}
+
+# Its command runs when the link is up, which is made at the same time.
 resource "container" "diy" {
-  root_image        = root_image.host.id
-  network_namespace = network_namespace.diy.name
-  hostname          = "diy-container"
-  command           = ["/bin/sleep", "1000000"]
+  root_image          = root_image.host.id
+  network_namespace   = network_namespace.diy.name
+  hostname            = "diy-container"
+  command             = ["/bin/sleep", "1000000"]
+  wait_for_interfaces = ["veth1"]
+}
+
+resource "container" "box" {
+  root_image = root_image.small.id
+  command    = ["/bin/sh", "-c", "echo ${var.greeting} >/data/greeting; exec sleep 1000000"]
+  wait       = true
+  hosts = {
+    "db.example" = "192.0.2.7"
+  }
+  limits {
+    memory = var.memory
+  }
+  restart {
+    policy = "always"
+    delay  = "100ms"
+  }
+  health_check {
+    command  = ["/bin/stat", "/data/greeting"]
+    interval = "50ms"
+    retries  = 100
+  }
+  volume {
+    volume = volume.data.id
+    target = "/data"
+  }
+  mount {
+    source    = "shared"
+    target    = "/shared"
+    read_only = true
+  }
+  mount {
+    type   = "tmpfs"
+    target = "/scratch"
+  }
+}
+
+resource "container" "beside" {
+  root_image = root_image.small.id
+  command    = ["/bin/sleep", "2000000"]
+  namespaces {
+    join      = ["network", "ipc"]
+    container = container.box.id
+  }
 }

@@ -22,7 +22,7 @@ const many = 100
 
 // idle starts many containers at once and measures what they cost while they do nothing.
 func (b *bench) idle() error {
-	client := supervisor.Connect(filepath.Join(b.dir, "many"))
+	client := supervisor.Connect(filepath.Join(runtimeFolder, "many"))
 	var starts errgroup.Group
 	begun := time.Now()
 	for i := range many {
@@ -46,11 +46,11 @@ func (b *bench) idle() error {
 }
 
 func (b *bench) memory(client *supervisor.Client, took time.Duration) error {
-	time.Sleep(rest)
 	list, err := client.List(context.Background())
 	if err != nil {
 		return err
 	}
+	time.Sleep(rest) // after the last request
 	var inits int64
 	supervisor := 0
 	for _, c := range list {

@@ -71,9 +71,9 @@ func (h host) hierarchies() ([]hierarchy, error) {
 	}
 	var list []hierarchy
 	seen := map[string]bool{}
-	for _, m := range mounts {
+	for i, m := range mounts {
 		y, key := describe(m)
-		if key == "" || seen[key] {
+		if key == "" || seen[key] || covered(m, mounts[i+1:]) {
 			continue
 		}
 		seen[key] = true
@@ -88,6 +88,12 @@ func (h host) hierarchies() ([]hierarchy, error) {
 	}
 	slices.SortStableFunc(list, func(a, b hierarchy) int { return b.version - a.version })
 	return list, nil
+}
+
+// covered reports whether another hierarchy was mounted over this one, whose groups no path
+// leads to then: a container in a container sees those of its host in mountinfo like this.
+func covered(m *mountinfo.Info, later []*mountinfo.Info) bool {
+	return slices.ContainsFunc(later, func(l *mountinfo.Info) bool { return l.Mountpoint == m.Mountpoint })
 }
 
 // used are the controllers of version 1 that this package has a use for.
@@ -139,10 +145,16 @@ func (h host) ownGroups() (map[string]string, error) {
 }
 
 // relative gives a group's path below the one that is mounted. A group that is not below it
-// begins with "/..": cgroup_namespaces(7).
+// begins with "/..", and so does a mounted one that is above all that this process's cgroup
+// namespace shows: cgroup_namespaces(7).
 func relative(root, group string) (string, bool) {
+	for _, path := range []string{root, group} {
+		if path == "" || path == "/.." || strings.HasPrefix(path, "/../") {
+			return "", false
+		}
+	}
 	below, err := filepath.Rel(root, group)
-	return below, group != "" && err == nil && below != ".." && !strings.HasPrefix(below, "../")
+	return below, err == nil && below != ".." && !strings.HasPrefix(below, "../")
 }
 
 // base gives the group below which groups may be made: the nearest one above this process

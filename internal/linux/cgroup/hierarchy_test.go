@@ -55,6 +55,8 @@ func TestWhereGroupsAreMade(t *testing.T) {
 		"v2_user_scope":    "2 sys/fs/cgroup/user.slice/user-1000.slice/user@1000.service/app.slice/run-u1.scope",
 		"v2_user_terminal": "2 sys/fs/cgroup/user.slice/user-1000.slice/user@1000.service",
 		"v2_container":     "2 sys/fs/cgroup",
+		"v2_covered":       "2 sys/fs/cgroup",
+		"v2_above":         "2 sys/fs/cgroup",
 	} {
 		t.Run(name, func(t *testing.T) {
 			h, root := machine(t, name)

@@ -65,10 +65,10 @@ func (p *Program) Spawn() {
 	})
 }
 
-// Enter enters namespaces of the process that a kept pidfd stands for, all in one step:
-// setns(2), Linux 5.8.
-func (p *Program) Enter(pidfd FD, ns Namespaces) {
-	p.call("enter the namespaces", unix.SYS_SETNS, uintptr(pidfd), uintptr(ns))
+// Enter enters namespaces of the process that a kept pidfd stands for, all in one step, or the
+// one namespace that a kept file is: setns(2), Linux 5.8.
+func (p *Program) Enter(fd FD, ns Namespaces) {
+	p.call("enter the namespaces", unix.SYS_SETNS, uintptr(fd), uintptr(ns))
 }
 
 // UnsharePID makes a pid namespace. The process is not in it, the second child after Spawn is
@@ -216,6 +216,12 @@ func (p *Program) Exec(paths, argv, env []string) {
 			p.steps[at].orElse = at + 1
 		}
 	}
+}
+
+// ExecFile is Exec of the program in an open file.
+func (p *Program) ExecFile(program FD, argv, env []string) {
+	p.unblockSignals()
+	p.call("run "+argv[0], unix.SYS_EXECVEAT, uintptr(program), p.str(""), p.strs(argv), p.environment(env), unix.AT_EMPTY_PATH)
 }
 
 func (p *Program) unblockSignals() {

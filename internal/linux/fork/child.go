@@ -21,8 +21,16 @@ const (
 	notRun  int32 = -3 // the last step's program could not execute the command
 )
 
+// cloneArgs is struct clone_args of clone3(2).
+type cloneArgs struct {
+	flags, pidfd, childTID, parentTID uint64
+	exitSignal, stack, stackSize, tls uint64
+	setTID, setTIDSize, cgroup        uint64
+}
+
 // run clones the process, and in the child goes through the table. It returns in the parent
-// only. On amd64 and arm64 the third argument of clone is where the pidfd goes.
+// only. clone3, which not every seccomp filter allows, is for what clone cannot do. On amd64
+// and arm64 the third argument of clone is where the pidfd goes.
 //
 // The child shares no memory with its parent, but it is a copy of one thread of many:
 // whatever another thread held, a lock of the allocator or the scheduler, is held for ever.
@@ -33,7 +41,7 @@ const (
 //go:norace
 //go:nocheckptr
 //go:nosplit
-func run(flags uintptr, pidfd *int32, steps []step, status uintptr, l *late) (pid uintptr, errno syscall.Errno) {
+func run(args *cloneArgs, steps []step, status uintptr, l *late) (pid uintptr, errno syscall.Errno) {
 	var (
 		r   report
 		s   *step
@@ -42,8 +50,12 @@ func run(flags uintptr, pidfd *int32, steps []step, status uintptr, l *late) (pi
 		a   [6]uintptr
 		i   int
 	)
-	pid, _, errno = syscall.RawSyscall6(syscall.SYS_CLONE, flags|unix.CLONE_PIDFD|uintptr(syscall.SIGCHLD),
-		0, uintptr(unsafe.Pointer(pidfd)), 0, 0, 0)
+	if args.flags&unix.CLONE_INTO_CGROUP != 0 {
+		pid, _, errno = syscall.RawSyscall6(unix.SYS_CLONE3, uintptr(unsafe.Pointer(args)), unsafe.Sizeof(*args), 0, 0, 0, 0)
+	} else {
+		pid, _, errno = syscall.RawSyscall6(syscall.SYS_CLONE, uintptr(args.flags|args.exitSignal),
+			0, uintptr(args.pidfd), 0, 0, 0)
+	}
 	if errno != 0 || pid != 0 {
 		return pid, errno
 	}

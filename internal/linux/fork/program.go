@@ -47,7 +47,9 @@ type Program struct {
 	open   []FD  // sorted; the descriptors that are open in the child at this point
 	groups []*group
 	err    error
-	late   *late // what the parent may tell the child when it runs already
+	late   *late    // what the parent may tell the child when it runs already
+	group  *os.File // the control group that the child is made in, or nil
+	pidfd  int32    // where the kernel writes the child's
 
 	status        *os.File // the child writes reports here; closed by exec
 	control       *os.File // the child waits here for the parent
@@ -150,6 +152,11 @@ func (p *Program) Keep(f *os.File) FD {
 	p.inherit(fd)
 	return fd
 }
+
+// IntoGroup lets the child be made in a control group of version 2, whose folder this is.
+// Where that cannot be, the child is made all the same: see Child.InGroup. The file must stay
+// open until Start returns.
+func (p *Program) IntoGroup(folder *os.File) { p.group = folder }
 
 func (p *Program) inherit(fd FD) {
 	p.hold(fd)

@@ -59,6 +59,8 @@ func (e *StepError) Unwrap() error {
 type Child struct {
 	PID   int
 	PidFD int // the caller's to close
+	// InGroup reports whether it was made in the control group of Program.IntoGroup.
+	InGroup bool
 
 	steps   []step
 	status  *os.File
@@ -73,7 +75,10 @@ func (p *Program) Start(ns Namespaces) (*Child, error) {
 	}
 	steps := p.table()
 	c := &Child{PidFD: -1, steps: steps}
-	pid, errno := p.clone(uintptr(ns), &c.PidFD, steps)
+	pid, errno := p.cloneIntoGroup(ns, &c.PidFD, steps)
+	if c.InGroup = errno == 0; !c.InGroup {
+		pid, errno = p.clone(&cloneArgs{flags: uint64(ns)}, &c.PidFD, steps)
+	}
 	if errno != 0 {
 		return nil, &StepError{Step: "clone", Errno: errno}
 	}
@@ -85,18 +90,31 @@ func (p *Program) Start(ns Namespaces) (*Child, error) {
 	return c, nil
 }
 
+// cloneIntoGroup is clone in the program's control group. ENOSYS says that it has none, or, as
+// do other errors, that the kernel (before Linux 5.7) or somebody's seccomp filter do not allow
+// this.
+func (p *Program) cloneIntoGroup(ns Namespaces, pidfd *int, steps []step) (int, syscall.Errno) {
+	if p.group == nil {
+		return 0, syscall.ENOSYS
+	}
+	return p.clone(&cloneArgs{flags: uint64(ns) | unix.CLONE_INTO_CGROUP, cgroup: uint64(p.group.Fd())}, pidfd, steps)
+}
+
 // clone runs the table in a child. All signals are blocked meanwhile, in the child until
 // the program unblocks them: a handler of the Go runtime must not run there.
-func (p *Program) clone(flags uintptr, pidfd *int, steps []step) (int, syscall.Errno) {
-	fd := new(int32)
+func (p *Program) clone(args *cloneArgs, pidfd *int, steps []step) (int, syscall.Errno) {
 	status := p.status.Fd()
 	all, old := ^uint64(0), uint64(0)
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	sigprocmask(&all, &old)
-	pid, errno := run(flags, fd, steps, status, p.late)
+	args.flags |= unix.CLONE_PIDFD
+	args.pidfd = uint64(uintptr(unsafe.Pointer(&p.pidfd)))
+	args.exitSignal = uint64(syscall.SIGCHLD)
+	pid, errno := run(args, steps, status, p.late)
+	runtime.KeepAlive(p.group)
 	sigprocmask(&old, nil)
-	*pidfd = int(*fd)
+	*pidfd = int(p.pidfd)
 	return int(pid), errno
 }
 

@@ -26,7 +26,7 @@ import (
 	"sync"
 	"unsafe"
 
-	"golang.org/x/sys/unix"
+	"github.com/diyform/diyform/internal/linux/memfd"
 )
 
 // Name is what the process is called.
@@ -109,8 +109,7 @@ func image(text []byte) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// File gives the program as a file that nobody can change: memfd_create(2). It is made once
-// and stays open.
+// File gives the program as a file that nobody can change. It is made once and stays open.
 var File = sync.OnceValues(func() (*os.File, error) {
 	text, err := instructions()
 	if err != nil {
@@ -120,21 +119,8 @@ var File = sync.OnceValues(func() (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	const flags = unix.MFD_CLOEXEC | unix.MFD_ALLOW_SEALING
-	fd, err := unix.MemfdCreate(Name, flags|unix.MFD_EXEC)
-	if errors.Is(err, unix.EINVAL) { // before Linux 6.3, all are executable
-		fd, err = unix.MemfdCreate(Name, flags)
-	}
+	f, err := memfd.Program(Name, bytes.NewReader(program))
 	if err != nil {
-		return nil, fmt.Errorf("make init process: %w", err)
-	}
-	f := os.NewFile(uintptr(fd), Name)
-	if _, err := f.Write(program); err != nil {
-		f.Close()
-		return nil, fmt.Errorf("make init process: %w", err)
-	}
-	if _, err := unix.FcntlInt(f.Fd(), unix.F_ADD_SEALS, unix.F_SEAL_SEAL|unix.F_SEAL_SHRINK|unix.F_SEAL_GROW|unix.F_SEAL_WRITE); err != nil {
-		f.Close()
 		return nil, fmt.Errorf("make init process: %w", err)
 	}
 	return f, nil

@@ -43,6 +43,21 @@ func MakeShared(target string) error {
 	return mount("", target, "", unix.MS_SHARED|unix.MS_REC, "")
 }
 
+// Writable reports whether the process, with the rights that it uses, may write to the file.
+func Writable(path string) bool {
+	return unix.Faccessat(unix.AT_FDCWD, path, unix.W_OK, unix.AT_EACCESS) == nil
+}
+
+// LeaveControlGroups makes the groups that the calling thread is in the roots of what it,
+// and what it starts, sees of the control groups: cgroup_namespaces(7). The thread must be
+// locked to its goroutine and be left to die with it: the others see what they saw.
+func LeaveControlGroups() error {
+	if err := unix.Unshare(unix.CLONE_NEWCGROUP); err != nil {
+		return fmt.Errorf("create cgroup namespace: %w", err)
+	}
+	return nil
+}
+
 // Unmount takes away the mount at target, at once also if it is in use.
 func Unmount(target string) error {
 	if err := unix.Unmount(target, unix.MNT_DETACH); err != nil {

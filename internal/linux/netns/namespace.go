@@ -60,6 +60,9 @@ func Open(name string) (*Namespace, error) {
 // OpenPath opens the namespace that path names: /proc/PID/ns/net.
 func OpenPath(path string) (*Namespace, error) { return openPath(path, path) }
 
+// Of makes a namespace of an open file, which it takes over, and closes on error.
+func Of(f *os.File) (*Namespace, error) { return newNamespace(f.Name(), f) }
+
 func openPath(name, path string) (*Namespace, error) {
 	// Not blocking: the name may be somebody's FIFO.
 	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
@@ -121,6 +124,19 @@ func (n *Namespace) hasName() bool {
 
 // FD gives the open namespace, for IFLA_NET_NS_FD. It is valid until Close.
 func (n *Namespace) FD() int { return int(n.file.Fd()) }
+
+// File gives the open namespace. It is not the caller's to close.
+func (n *Namespace) File() *os.File { return n.file }
+
+// Owner opens the user namespace that the namespace belongs to: ioctl_ns(2). EPERM says that
+// this is neither the caller's own nor one below.
+func (n *Namespace) Owner() (*os.File, error) {
+	fd, err := unix.IoctlRetInt(n.FD(), unix.NS_GET_USERNS)
+	if err != nil {
+		return nil, fmt.Errorf("open user namespace of %s: %w", n, err)
+	}
+	return os.NewFile(uintptr(fd), "user namespace"), nil
+}
 
 // Route gives the namespace's rtnetlink socket. It is not the caller's to close.
 func (n *Namespace) Route() (*rtnl.Conn, error) {

@@ -6,12 +6,21 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"slices"
 
 	"golang.org/x/sys/unix"
 )
 
-// ErrNotRegular says that a file is a folder, a device, a pipe or a socket.
+// ErrNotRegular says that a file is a folder, a device, a pipe or a socket, or one of those
+// that the kernel makes up.
 var ErrNotRegular = errors.New("it is no regular file")
+
+// kernelFiles are file systems in which to read is to do something, or to wait:
+// /proc/kmsg takes the messages that it gives away from who should get them.
+var kernelFiles = []int64{
+	unix.PROC_SUPER_MAGIC, unix.SYSFS_MAGIC, unix.CGROUP_SUPER_MAGIC, unix.CGROUP2_SUPER_MAGIC,
+	unix.DEBUGFS_MAGIC, unix.TRACEFS_MAGIC, unix.SECURITYFS_MAGIC, unix.BPF_FS_MAGIC,
+}
 
 // Root opens the root of the file system that a process sees, as a place to look up paths in.
 func Root(pid int) (*os.File, error) {
@@ -24,8 +33,8 @@ func Root(pid int) (*os.File, error) {
 }
 
 // ReadIn reads at most limit bytes of a file by its path below a root that somebody else
-// controls: no symbolic link leads out of it, and only a regular file is opened, for a device
-// or a pipe may do things when it is. fs.ErrNotExist says that there is none.
+// controls: no symbolic link leads out of it, and only a regular file of an ordinary file
+// system is opened, for others may do things when they are. fs.ErrNotExist says that there is none.
 func ReadIn(root *os.File, path string, limit int64) ([]byte, error) {
 	text, err := readIn(root, path, limit)
 	if err != nil {
@@ -50,7 +59,11 @@ func readIn(root *os.File, path string, limit int64) ([]byte, error) {
 	if err := unix.Fstat(fd, &st); err != nil {
 		return nil, err
 	}
-	if st.Mode&unix.S_IFMT != unix.S_IFREG {
+	var system unix.Statfs_t
+	if err := unix.Fstatfs(fd, &system); err != nil {
+		return nil, err
+	}
+	if st.Mode&unix.S_IFMT != unix.S_IFREG || slices.Contains(kernelFiles, int64(system.Type)) {
 		return nil, ErrNotRegular
 	}
 	f, err := os.OpenFile(fmt.Sprintf("/proc/self/fd/%d", fd), os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY, 0)

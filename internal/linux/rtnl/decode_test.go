@@ -120,6 +120,22 @@ func lanIndex(t *testing.T) (index int) {
 	return index
 }
 
+// A bridge with VLANs, as of every distribution's kernel, tells of a port that leaves it with the
+// port's VLANs, where other messages have what families say of the link.
+func TestBridgesMessageIsNotALinks(t *testing.T) {
+	const portVLANInfo = 2 // IFLA_BRIDGE_VLAN_INFO of linux/if_bridge.h
+	e := encoder{make([]byte, unix.SizeofIfInfomsg)}
+	e.b[0], e.b[4] = unix.AF_BRIDGE, 3
+	spec := e.begin(unix.IFLA_AF_SPEC)
+	e.attr(portVLANInfo, []byte{6, 0, 1, 0}) // PVID and untagged, VLAN 1
+	e.end(spec)
+	for _, typ := range []uint16{unix.RTM_NEWLINK, unix.RTM_DELLINK} {
+		if ev, known, err := decodeEvent(message{typ: typ, body: e.b}); known || err != nil {
+			t.Errorf("message %d is taken as %+v, %v", typ, ev, err)
+		}
+	}
+}
+
 func TestEndOfDump(t *testing.T) {
 	ack := message{typ: unix.NLMSG_DONE, body: []byte{0, 0, 0, 0}}
 	if err := dumpEnd(ack); err != nil {

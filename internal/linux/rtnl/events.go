@@ -94,12 +94,9 @@ func (e *Events) fill(ctx context.Context) error {
 	}
 	stop := context.AfterFunc(ctx, func() { _ = e.file.SetReadDeadline(time.Unix(1, 0)) })
 	defer stop()
-	buf := datagrams.Get().(*[datagramSize]byte)
-	defer datagrams.Put(buf)
-	var n int
 	var err error
 	waitErr := e.raw.Read(func(fd uintptr) bool {
-		n, err = receiveDatagram(int(fd), buf[:])
+		err = e.receive(int(fd))
 		return !errors.Is(err, unix.EAGAIN)
 	})
 	if waitErr != nil {
@@ -108,6 +105,15 @@ func (e *Events) fill(ctx context.Context) error {
 		}
 		return fmt.Errorf("wait for rtnetlink events: %w", waitErr)
 	}
+	return err
+}
+
+// receive takes the events of the datagram that there is, or gives EAGAIN. Only then has it a
+// buffer: most who wait do so for long.
+func (e *Events) receive(fd int) error {
+	buf := datagrams.Get().(*[datagramSize]byte)
+	defer datagrams.Put(buf)
+	n, err := receiveDatagram(fd, buf[:])
 	if err != nil {
 		return wrapIf("receive rtnetlink events", err)
 	}
@@ -130,9 +136,13 @@ func decodeEvent(m message) (ev Event, known bool, err error) {
 	case unix.RTM_NEWLINK, unix.RTM_DELLINK:
 		ev = Event{Gone: m.typ == unix.RTM_DELLINK, Link: new(Link)}
 		// A bridge tells of its ports in messages of family AF_BRIDGE, where DELLINK
-		// means that the port left the bridge.
+		// means that the port left the bridge. Their attributes are others: IFLA_AF_SPEC has
+		// the port's VLANs where the kernel was built with CONFIG_BRIDGE_VLAN_FILTERING.
 		known = len(m.body) > 0 && m.body[0] == unix.AF_UNSPEC
-		return ev, known, ev.Link.decode(m.body)
+		if !known {
+			return ev, false, nil
+		}
+		return ev, true, ev.Link.decode(m.body)
 	case unix.RTM_NEWADDR, unix.RTM_DELADDR:
 		ev = Event{Gone: m.typ == unix.RTM_DELADDR, Address: new(Address)}
 		known, err = ev.Address.decode(m.body)

@@ -66,7 +66,7 @@ func Dial(ctx context.Context, target *pidfd.Process, network, address string) (
 // composeSocket makes a socket in the container's network namespace and sends it. The child
 // ends with that.
 func composeSocket(p *fork.Program, target *pidfd.Process, to netip.AddrPort) error {
-	ns, err := different(target.PID)
+	ns, err := Different(target.PID)
 	if err != nil {
 		return err
 	}

@@ -166,7 +166,7 @@ func reapFirst(child *fork.Child) error {
 
 // compose writes down what the command's process does, from clone to exec.
 func (e *entry) compose(p *fork.Program, stdio files) error {
-	ns, err := different(e.target.PID)
+	ns, err := Different(e.target.PID)
 	if err != nil {
 		return err
 	}
@@ -253,9 +253,9 @@ func (e *entry) environ() []string {
 	return append(environ, e.Env...)
 }
 
-// different gives the kinds of namespaces that a process has others of than this one. To
+// Different gives the kinds of namespaces that a process has others of than this one. To
 // enter one's own user namespace is an error.
-func different(pid int) (fork.Namespaces, error) {
+func Different(pid int) (fork.Namespaces, error) {
 	kinds := map[string]fork.Namespaces{
 		"cgroup": fork.Cgroup, "ipc": fork.IPC, "mnt": fork.Mount, "net": fork.Network,
 		"pid": fork.PID, "time": fork.Time, "user": fork.User, "uts": fork.UTS,

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/diyform/diyform/internal/linux/netns"
 	"github.com/diyform/diyform/internal/linux/pidfd"
 	"github.com/diyform/diyform/internal/playhost"
 	"github.com/diyform/diyform/internal/playhost/playtest"
@@ -90,7 +91,7 @@ func start(t *testing.T, change func(*launch.Spec)) (*launch.Container, launch.S
 	defer r.Close()
 	defer w.Close()
 	c, err := launch.Create(t.Context(), spec, launch.Options{
-		Scope: t.Name(), Stdout: w, Stderr: w, Record: func(*pidfd.Process) error { return nil },
+		Scope: t.Name(), Stdout: w, Stderr: w, Record: func(*pidfd.Process, *netns.Namespace) error { return nil },
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -30,7 +30,7 @@ func openSocket(ctx context.Context, target *pidfd.Process, family, kind, protoc
 		return nil, err
 	}
 	defer program.Close()
-	ns, err := different(target.PID)
+	ns, err := Different(target.PID)
 	if err != nil {
 		return nil, err
 	}

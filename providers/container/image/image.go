@@ -8,8 +8,8 @@
 //
 // The package mounts nothing (rootfs stacks the layers) and knows no resource (root_image.go
 // of package container does). Unpacking itself is in unpack. Start with Store; pull.go gets
-// images, source.go finds out what is meant by a name, layer.go unpacks one layer, use.go and
-// prune.go say what nobody needs any more.
+// images, source.go finds out what is meant by a name, layer.go unpacks one layer, folders.go
+// makes up for what layers leave unsaid, use.go and prune.go say what nobody needs any more.
 package image
 
 import (
@@ -27,6 +27,8 @@ var (
 	ErrNotFound    = errors.New("the image is not in the store")
 	ErrMismatch    = errors.New("the content is not what its digest says")
 	ErrNoPlatform  = errors.New("there is no image for this platform")
+	ErrPlatform    = errors.New("is no platform: write OS/ARCHITECTURE, as in linux/arm64")
+	ErrReference   = errors.New("is neither a file or folder that is there nor the name of an image in a registry, which has no capitals, as in docker.io/library/debian:12")
 	ErrUnknownType = errors.New("it is no container image")
 )
 

@@ -39,7 +39,7 @@ import (
 
 func TestMain(m *testing.M) {
 	if userns.Invoked() {
-		os.Exit(userns.Main(image.Workers()))
+		os.Exit(userns.Main(workers()))
 	}
 	os.Exit(playtest.Main(m))
 }

@@ -23,6 +23,10 @@ type facts struct {
 	Size    int64 `json:"size"`
 	Entries int   `json:"entries"`
 	Opaque  bool  `json:"opaque,omitempty"`
+	// Implied are unpack.Stats.Implied: what such folders are like, the layers below say.
+	Implied []string `json:"implied,omitempty"`
+	// Folders says that the layer was made here, to say that of other layers' folders.
+	Folders bool `json:"folders,omitempty"`
 	// Devices and Xattrs are how many were left out: unpack.Stats.
 	Devices int `json:"devices,omitempty"`
 	Xattrs  int `json:"xattrs,omitempty"`
@@ -78,6 +82,7 @@ func (s *Store) place(dir string, r result) error {
 type job struct {
 	Dest   string
 	Layer  bool   // with whiteouts
+	Over   string // make the layer with this name, to go over those that standard input lists: unpack.Complete
 	Folder string // take this folder, instead of the archive on standard input
 	Single bool   // no other ids than the user's can be had
 }
@@ -134,6 +139,9 @@ func unpackWorker(ctx context.Context, args []string) error {
 }
 
 func (j job) run(ctx context.Context, r io.Reader) (result, error) {
+	if j.Over != "" {
+		return j.complete(r)
+	}
 	if j.Folder != "" {
 		read, stop, err := archiveOf(ctx, j.Folder)
 		if err != nil {
@@ -150,7 +158,7 @@ func (j job) run(ctx context.Context, r io.Reader) (result, error) {
 	return result{
 		DiffID: v1.Hash{Algorithm: "sha256", Hex: hex.EncodeToString(digest.Sum(nil))},
 		Facts: facts{
-			Size: stats.Size, Entries: stats.Entries, Opaque: stats.Opaque, Devices: stats.Devices, Xattrs: stats.Xattrs,
+			Size: stats.Size, Entries: stats.Entries, Opaque: stats.Opaque, Implied: stats.Implied, Devices: stats.Devices, Xattrs: stats.Xattrs,
 		},
 	}, nil
 }

@@ -46,6 +46,7 @@ func (s *Store) Prune(ctx context.Context, keep func(Document) bool, holds Holds
 		for _, diffID := range file.RootFS.DiffIDs {
 			wanted[diffID.Hex] = true
 		}
+		wanted[foldersID(file.RootFS.DiffIDs).Hex] = true
 	}
 	if err := s.pruneUses(holds); err != nil {
 		return p, err
@@ -124,7 +125,9 @@ func (s *Store) pruneLayers(ctx context.Context, wanted map[string]bool, p *Prun
 		if err := s.discard(ctx, path); err != nil {
 			return fmt.Errorf("remove layer: %w", err)
 		}
-		p.Layers, p.Size = p.Layers+1, p.Size+f.Size
+		if !f.Folders {
+			p.Layers, p.Size = p.Layers+1, p.Size+f.Size
+		}
 	}
 	return nil
 }

@@ -34,7 +34,7 @@ func (s *Store) Pull(ctx context.Context, src Source, progress func(string)) (Im
 			return Image{}, err
 		}
 		var img Image
-		img, err = s.finish(Document{Digest: found.digest.String(), Source: src.Name, Config: found.config})
+		img, err = s.finish(ctx, Document{Digest: found.digest.String(), Source: src.Name, Config: found.config})
 		if !errors.Is(err, ErrNotFound) && !errors.Is(err, fs.ErrNotExist) {
 			return img, err
 		}
@@ -126,11 +126,11 @@ func (s *Store) Import(ctx context.Context, path, platform string, progress func
 	if err != nil {
 		return Image{}, err
 	}
-	return s.finish(Document{Digest: diffID.String(), Source: path, Config: config})
+	return s.finish(ctx, Document{Digest: diffID.String(), Source: path, Config: config})
 }
 
 // finish records an image all of whose layers are there.
-func (s *Store) finish(d Document) (Image, error) {
+func (s *Store) finish(ctx context.Context, d Document) (Image, error) {
 	d.ID = Prefix + digestOf(d.Config).String()
 	file, err := d.file()
 	if err != nil {
@@ -142,6 +142,9 @@ func (s *Store) finish(d Document) (Image, error) {
 			return Image{}, fmt.Errorf("find layer: %w", err)
 		}
 		d.Size += f.Size
+	}
+	if err := s.complete(ctx, file.RootFS.DiffIDs); err != nil {
+		return Image{}, fmt.Errorf("complete layers: %w", err)
 	}
 	d.Created = time.Now().UTC()
 	if old, err := s.Document(d.ID); err == nil {

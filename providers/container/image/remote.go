@@ -17,15 +17,23 @@ import (
 // ErrPlain says that a registry would be spoken to without encryption, which was not allowed.
 var ErrPlain = errors.New("the registry does not encrypt what it sends")
 
-// findRemote asks the registry for manifest and configuration.
-func findRemote(ctx context.Context, src Source, platform v1.Platform) (*origin, error) {
+func (s Source) reference() (name.Reference, error) {
 	var options []name.Option
-	if src.Insecure {
+	if s.Insecure {
 		options = append(options, name.Insecure)
 	}
-	ref, err := name.ParseReference(src.Name, options...)
+	ref, err := name.ParseReference(s.Name, options...)
 	if err != nil {
-		return nil, fmt.Errorf("read image reference: %w", err)
+		return nil, fmt.Errorf("%q %w", s.Name, ErrReference)
+	}
+	return ref, nil
+}
+
+// findRemote asks the registry for manifest and configuration.
+func findRemote(ctx context.Context, src Source, platform v1.Platform) (*origin, error) {
+	ref, err := src.reference()
+	if err != nil {
+		return nil, err
 	}
 	carrier := transportFor(src.Insecure)
 	d, err := remote.Get(ref, remote.WithContext(ctx), remote.WithAuthFromKeychain(authn.DefaultKeychain),

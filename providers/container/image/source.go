@@ -95,9 +95,22 @@ func parsePlatform(text string) (v1.Platform, error) {
 	}
 	p, err := v1.ParsePlatform(text)
 	if err != nil || p.OS == "" || p.Architecture == "" {
-		return v1.Platform{}, fmt.Errorf("%q is no platform: write OS/ARCHITECTURE, as in linux/arm64", text)
+		return v1.Platform{}, fmt.Errorf("%q %w", text, ErrPlatform)
 	}
 	return *p, nil
+}
+
+// Check tells whether name and platform can mean an image. No registry is asked. ErrPlatform
+// and ErrReference say that they cannot.
+func (s Source) Check() error {
+	if _, err := parsePlatform(s.Platform); err != nil {
+		return err
+	}
+	if _, _, local := s.Local(); local {
+		return nil
+	}
+	_, err := s.reference()
+	return err
 }
 
 // findInArchive unpacks an archive of an image, which is as large as the image compressed.

@@ -16,6 +16,7 @@ import (
 	"github.com/google/renameio/v2"
 
 	"github.com/diyform/diyform/internal/linux/flock"
+	"github.com/diyform/diyform/providers/container/image/unpack"
 	"github.com/diyform/diyform/providers/container/userns"
 )
 
@@ -86,22 +87,44 @@ func (s *Store) image(d Document) (Image, error) {
 	i := Image{
 		ID: d.ID, Digest: d.Digest, Size: d.Size, Source: d.Source, Created: d.Created, Config: configOf(file.Config),
 	}
-	for _, diffID := range slices.Backward(file.RootFS.DiffIDs) {
+	layers, err := s.layers(file.RootFS.DiffIDs)
+	if errors.Is(err, fs.ErrNotExist) {
+		return Image{}, fmt.Errorf("%s: %w: a layer is missing: %w", d.ID, ErrNotFound, err)
+	}
+	if err != nil {
+		return Image{}, err
+	}
+	for _, l := range layers {
+		i.Layers = append(i.Layers, l.Dir)
+	}
+	top, err := s.folders(file.RootFS.DiffIDs, layers)
+	if errors.Is(err, fs.ErrNotExist) {
+		return Image{}, fmt.Errorf("%s: %w: the layer over its layers is missing", d.ID, ErrNotFound)
+	}
+	if top != "" {
+		i.Layers = slices.Insert(i.Layers, 0, top)
+	}
+	return i, err
+}
+
+// layers finds unpacked layers, and gives those that show, the uppermost first.
+func (s *Store) layers(diffIDs []v1.Hash) ([]unpack.Layer, error) {
+	var list []unpack.Layer
+	seen := map[v1.Hash]bool{}
+	for _, diffID := range slices.Backward(diffIDs) {
 		facts, err := s.facts(diffID)
-		if errors.Is(err, fs.ErrNotExist) {
-			return Image{}, fmt.Errorf("%s: %w: its layer %s is missing", d.ID, ErrNotFound, diffID)
-		}
 		if err != nil {
-			return Image{}, err
+			return nil, err
 		}
-		if path := s.layerPath(diffID); !slices.Contains(i.Layers, path) {
-			i.Layers = append(i.Layers, path)
+		if !seen[diffID] {
+			list = append(list, unpack.Layer{Dir: s.layerPath(diffID), Implied: facts.Implied})
 		}
+		seen[diffID] = true
 		if facts.Opaque {
 			break // overlayfs knows opaque folders, but no opaque layer
 		}
 	}
-	return i, nil
+	return list, nil
 }
 
 // List gives all images, the latest first.

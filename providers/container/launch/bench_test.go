@@ -5,6 +5,7 @@ import (
 	"os/exec"
 	"testing"
 
+	"github.com/diyform/diyform/internal/linux/netns"
 	"github.com/diyform/diyform/internal/linux/pidfd"
 	"github.com/diyform/diyform/internal/playhost/playtest"
 )
@@ -34,7 +35,7 @@ func BenchmarkLaunch(b *testing.B) {
 					b.Fatal(err)
 				}
 				b.StartTimer()
-				c, err := Create(b.Context(), spec, Options{Scope: "bench", Stdout: out, Stderr: out, Record: func(*pidfd.Process) error { return nil }})
+				c, err := Create(b.Context(), spec, Options{Scope: "bench", Stdout: out, Stderr: out, Record: func(*pidfd.Process, *netns.Namespace) error { return nil }})
 				if err != nil {
 					b.Fatal(err)
 				}

@@ -17,6 +17,7 @@ type composition struct {
 	sysfs   bool // a sysfs comes with the root's mounts
 	options Options
 	join    *pidfd.Process // whose namespaces are joined, or nil
+	kept    bool           // those are the container's own, which it had before
 	program *fork.Program
 }
 
@@ -31,7 +32,12 @@ func (c composition) compose() error {
 	if c.join != nil {
 		target = p.Keep(c.join.File())
 	}
+	tasks := c.keepEntrance()
 	p.ResetSignals()
+	for _, fd := range tasks {
+		p.Write("enter control group", fd, "0")
+		p.CloseFD(fd)
+	}
 
 	// The parent has by then written the id maps, without which nothing below is allowed, and
 	// put the process into its control group, which becomes its cgroup namespace's root. If
@@ -101,16 +107,35 @@ func (c composition) keep() (stdio [3]fork.FD, initProgram fork.FD, err error) {
 	return stdio, c.program.Keep(f), nil
 }
 
+// keepEntrance leaves open what the process enters its control group by.
+func (c composition) keepEntrance() []fork.FD {
+	e := c.options.Entrance
+	if e == nil {
+		return nil
+	}
+	if e.Unified != nil {
+		c.program.IntoGroup(e.Unified)
+	}
+	var tasks []fork.FD
+	for _, f := range e.Tasks {
+		tasks = append(tasks, c.program.Keep(f))
+	}
+	return tasks
+}
+
 // composeNamespaces enters the namespaces that the clone has not made.
 func (c composition) composeNamespaces(target fork.FD) error {
 	p := c.program
 	if c.join != nil {
-		p.Enter(target, c.spec.joined())
+		p.Enter(target, c.entered())
 		p.CloseFD(target)
-		p.Unshare(c.spec.made())
+		p.Unshare(c.spec.made() &^ c.entered())
 		// What has entered a user namespace is no more the owner of its files in /proc. It
 		// is in no container's pid namespace yet, so nobody can look at it meanwhile.
 		p.Dumpable()
+		network := p.Open("/proc/self/ns/net", os.O_RDONLY)
+		p.SendFile(network)
+		p.CloseFD(network)
 	}
 	if c.spec.own(kindCgroup) {
 		p.Unshare(fork.Cgroup)
@@ -203,6 +228,14 @@ func (c composition) whose(kind string) rootfs.Namespace {
 		return rootfs.Kept
 	}
 	return rootfs.Own
+}
+
+// entered are the kinds of namespaces that are entered.
+func (c composition) entered() fork.Namespaces {
+	if c.kept {
+		return fork.User | fork.Network
+	}
+	return c.spec.joined()
 }
 
 // namespaces are what clone makes. Who joins a user namespace makes the others inside of it.

@@ -32,6 +32,13 @@ func Explain(s Spec, err error) error {
 		hint = "the working directory lies outside of the container's root"
 	case strings.HasPrefix(step.Step, "open /proc/sys/") && step.Errno == syscall.ENOENT:
 		hint = "this kernel has no such sysctl, or not in a namespace of the container's"
+	case strings.HasPrefix(step.Step, "set sysctl ") && step.Errno == syscall.EINVAL:
+		key := strings.TrimPrefix(step.Step, "set sysctl ")
+		hint = fmt.Sprintf("the kernel does not take %q as its value", s.Sysctls[key])
+	case strings.HasPrefix(step.Step, "mount on /") && (step.Errno == syscall.EINVAL || step.Errno == syscall.ENOTDIR):
+		hint = "a file can only be mounted on a file, and a folder on a folder"
+	case strings.HasPrefix(step.Step, "open ") && step.Errno == syscall.ENOTDIR:
+		hint = "the image has a file where a mount needs a folder"
 	case step.Step == "enter the namespaces" && step.Errno == syscall.EPERM:
 		hint = "who runs this owns not all of the namespaces; join those of a container that the same user started"
 	case step.Step == "mount proc" && step.Errno == syscall.EPERM:

@@ -7,6 +7,7 @@ import (
 	"os"
 	"syscall"
 
+	"github.com/diyform/diyform/internal/linux/cgroup"
 	"github.com/diyform/diyform/internal/linux/fork"
 	"github.com/diyform/diyform/internal/linux/mount"
 	"github.com/diyform/diyform/internal/linux/netns"
@@ -38,14 +39,21 @@ type Options struct {
 	// Place puts the process into its control group. It is called before the container gets
 	// a cgroup namespace, whose root that group is. nil leaves it where this process is.
 	Place func(pid int) error
+	// Entrance is that group's: by it the process is in the group from the beginning, which
+	// is quicker. Where that cannot be, Place is called. It is the caller's to close.
+	Entrance *cgroup.Entrance
 	// Files are written over those of the image.
 	Files []rootfs.File
 	// Join finds the first process of another container of the stack, by its ID. It is
 	// closed when the launch is done with it.
 	Join func(containerID string) (*pidfd.Process, error)
-	// Record is called when the process exists and has done nothing yet. If it fails, or
-	// this process dies before it returns, nothing is left of the container.
-	Record func(*pidfd.Process) error
+	// Network is the network namespace that the container had of its own when it ran before,
+	// or nil. It goes on with it if that can be: Record tells which one it is in.
+	Network *netns.Namespace
+	// Record is called when the process exists, in its network namespace, and has done nothing
+	// yet. If it fails, or this process dies before it returns, nothing is left of the
+	// container.
+	Record func(*pidfd.Process, *netns.Namespace) error
 }
 
 // Create makes a container. When it fails, no process is left.
@@ -78,6 +86,14 @@ func create(ctx context.Context, spec Spec, o Options) (*Container, error) {
 	if err != nil {
 		return nil, err
 	}
+	kept, err := keepNetwork(ctx, spec, o.Network, ids)
+	if err != nil {
+		return nil, err
+	}
+	if kept != nil {
+		defer kept.close()
+		join = kept.process
+	}
 	if err := giveFiles(ids, o); err != nil {
 		return nil, err
 	}
@@ -91,13 +107,13 @@ func create(ctx context.Context, spec Spec, o Options) (*Container, error) {
 		return nil, err
 	}
 	defer program.Close()
-	l := launch{composition: composition{spec: spec, ids: ids, root: root, options: o, join: join, program: program}}
+	l := launch{composition: composition{spec: spec, ids: ids, root: root, options: o, join: join, kept: kept != nil, program: program}}
 	if err := l.start(ctx); err != nil {
 		return nil, err
 	}
 	defer l.close()
 	c := &Container{spec: spec, child: l.child}
-	err = l.setUp(ctx, c)
+	err = errors.Join(l.setUp(ctx, c), l.reapFirst())
 	c.Process = l.process
 	if err != nil {
 		c.Kill()
@@ -152,6 +168,8 @@ type launch struct {
 	sysfsMount *os.File
 	child      *fork.Child
 	process    *pidfd.Process // the first child's, then the second's
+	first      *pidfd.Process // the first child's, where there is a second
+	grouped    bool           // the process is in its control group
 }
 
 func (l *launch) close() {
@@ -196,6 +214,8 @@ func (l *launch) clone() error {
 		return err
 	}
 	l.child, l.process = child, p
+	entrance := l.options.Entrance
+	l.grouped = entrance != nil && (child.InGroup || entrance.Unified == nil)
 	return nil
 }
 
@@ -224,7 +244,7 @@ func (l *launch) setUp(ctx context.Context, c *Container) error {
 	if err := l.spawn(); err != nil {
 		return err
 	}
-	if err := l.options.Record(l.process); err != nil {
+	if err := l.record(); err != nil {
 		return err
 	}
 	if err := l.child.Send(mounts...); err != nil {
@@ -244,10 +264,32 @@ func (l *launch) setUp(ctx context.Context, c *Container) error {
 	return l.child.Ready(ctx)
 }
 
+func (l *launch) record() error {
+	network, err := l.network()
+	if err != nil {
+		return err
+	}
+	defer network.Close()
+	return l.options.Record(l.process, network)
+}
+
+// network opens the network namespace of the process.
+func (l *launch) network() (*netns.Namespace, error) {
+	if l.join == nil {
+		return netns.OpenPath(fmt.Sprintf("/proc/%d/ns/net", l.process.PID))
+	}
+	// Nobody may look at a process that has joined others, but for root.
+	f, err := l.child.ReceiveFile("network namespace")
+	if err != nil {
+		return nil, err
+	}
+	return netns.Of(f)
+}
+
 // prepare sets what the first child hands down to the second.
 func (l *launch) prepare(ctx context.Context) error {
 	pid := l.child.PID
-	if l.spec.own(kindUser) {
+	if l.spec.own(kindUser) && !l.kept {
 		if err := l.ids.write(ctx, pid); err != nil {
 			return err
 		}
@@ -260,7 +302,7 @@ func (l *launch) prepare(ctx context.Context) error {
 			return err
 		}
 	}
-	if l.options.Place == nil {
+	if l.options.Place == nil || l.grouped {
 		return nil
 	}
 	return l.options.Place(pid)
@@ -296,13 +338,21 @@ func (l *launch) spawn() error {
 	if err != nil {
 		return err
 	}
-	first := l.process
-	l.process = second
-	defer first.Close()
-	if err := first.Wait(context.Background()); err != nil {
+	l.first, l.process = l.process, second
+	return nil
+}
+
+// reapFirst takes leave of the first child, which has ended, or is about to: the second does
+// not wait for that.
+func (l *launch) reapFirst() error {
+	if l.first == nil {
+		return nil
+	}
+	defer l.first.Close()
+	if err := l.first.Wait(context.Background()); err != nil {
 		return err
 	}
-	_, err = first.Reap()
+	_, err := l.first.Reap()
 	return err
 }
 
@@ -322,12 +372,14 @@ func (c *Container) Start(ctx context.Context) error {
 }
 
 // Kill ends the container's processes and waits until the first is gone.
-func (c *Container) Kill() {
-	c.child.Close()
-	if err := c.Process.Signal(syscall.SIGKILL); err == nil || errors.Is(err, pidfd.ErrGone) {
-		if c.Process.Wait(context.Background()) == nil {
-			c.Process.Reap()
+func (c *Container) Kill() { end(c.child, c.Process) }
+
+func end(child *fork.Child, p *pidfd.Process) {
+	child.Close()
+	if err := p.Signal(syscall.SIGKILL); err == nil || errors.Is(err, pidfd.ErrGone) {
+		if p.Wait(context.Background()) == nil {
+			p.Reap()
 		}
 	}
-	c.Process.Close()
+	p.Close()
 }

@@ -11,13 +11,20 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/diyform/diyform/internal/linux/netns"
 	"github.com/diyform/diyform/internal/linux/pidfd"
 	"github.com/diyform/diyform/internal/playhost"
 	"github.com/diyform/diyform/internal/playhost/playtest"
 	"github.com/diyform/diyform/providers/container/rootfs"
 )
 
-func TestMain(m *testing.M) { os.Exit(playtest.Main(m)) }
+func TestMain(m *testing.M) {
+	if os.Getenv(attackVariable) != "" {
+		attack()
+		return
+	}
+	os.Exit(playtest.Main(m))
+}
 
 // asEachUser runs a test as the playhost's root, and where that is the real machine's, once
 // more as the ordinary user.
@@ -104,7 +111,7 @@ func begin(t *testing.T, spec Spec, o Options) (*running, error) {
 	}
 	o.Scope, o.Stdout, o.Stderr = t.Name(), w, w
 	if o.Record == nil {
-		o.Record = func(*pidfd.Process) error { return nil }
+		o.Record = func(*pidfd.Process, *netns.Namespace) error { return nil }
 	}
 	c, err := Create(t.Context(), spec, o)
 	w.Close()

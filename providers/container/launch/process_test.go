@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/diyform/diyform/internal/linux/netns"
 	"github.com/diyform/diyform/internal/linux/pidfd"
 	"github.com/diyform/diyform/internal/playhost/playtest"
 	"github.com/diyform/diyform/providers/container/rootfs"
@@ -214,7 +215,7 @@ func TestPlaceComesFirst(t *testing.T) {
 		var placed []int
 		c, err := begin(t, shell(t, "true"), Options{
 			Place:  func(pid int) error { placed = append(placed, pid); return nil },
-			Record: func(*pidfd.Process) error { placed = append(placed, 0); return nil },
+			Record: func(*pidfd.Process, *netns.Namespace) error { placed = append(placed, 0); return nil },
 		})
 		if err != nil {
 			t.Fatal(err)

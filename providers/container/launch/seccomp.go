@@ -3,6 +3,7 @@ package launch
 import (
 	"fmt"
 	"strings"
+	"sync"
 
 	"golang.org/x/net/bpf"
 	"golang.org/x/sys/unix"
@@ -33,13 +34,43 @@ type filter struct {
 	flags uintptr
 }
 
+// source is what a filter is made from.
+type source struct {
+	profile      string // "" for the default
+	capabilities capabilities
+	mayHaveInit  bool
+}
+
+// lastFilter is kept: to compile one takes longer than all else that a launch computes, and
+// most containers have the same.
+var lastFilter struct {
+	sync.Mutex
+	from   source
+	filter *filter
+}
+
 // filter gives the container's filter, nil for none.
 func (s Spec) filter(c capabilities) (*filter, error) {
-	profile := defaultProfile()
-	switch given := s.Privileges.Seccomp; {
-	case given == unconfined, given == "" && s.Privileges.Privileged:
+	given := s.Privileges.Seccomp
+	if given == unconfined || given == "" && s.Privileges.Privileged {
 		return nil, nil
-	case given != "":
+	}
+	lastFilter.Lock()
+	defer lastFilter.Unlock()
+	from := source{given, c, s.mayHaveInit()}
+	if lastFilter.filter != nil && lastFilter.from == from {
+		return lastFilter.filter, nil
+	}
+	f, err := s.compile(c)
+	if err == nil {
+		lastFilter.from, lastFilter.filter = from, f
+	}
+	return f, err
+}
+
+func (s Spec) compile(c capabilities) (*filter, error) {
+	profile := defaultProfile()
+	if given := s.Privileges.Seccomp; given != "" {
 		var err error
 		if profile, err = seccomp.Read([]byte(given)); err != nil {
 			return nil, err

@@ -177,7 +177,9 @@ func (r *Root) overlay(p *fork.Program, w workplace, i int, lower []fork.FD) for
 		// are, is written out.
 		"volatile",
 	}
-	m := p.Filesystem("overlay", 0, options...)
+	// The image may have device nodes of any kind; those that a container may use are in /dev. In
+	// a user namespace the kernel refuses them anyway, but a container may keep the host's.
+	m := p.Filesystem("overlay", fork.NoDev, options...)
 	p.CloseFD(work)
 	p.CloseFD(upper)
 	for _, fd := range lower {

@@ -170,7 +170,7 @@ func (r *Root) Mounts(userNamespace *os.File) (mounts []*os.File, mapped bool, e
 		if g.mount == nil {
 			continue
 		}
-		if err := g.finish(userNamespace); err != nil {
+		if err := g.finish(userNamespace, r.options.UID); err != nil {
 			return nil, false, err
 		}
 		mounts = append(mounts, g.mount)

@@ -68,8 +68,9 @@ type Mount struct {
 	// Source is the host's folder or file, absolute; "" is a tmpfs.
 	Source string `json:"source,omitempty"`
 	Target string `json:"target"` // absolute, inside; made where it is missing
-	// MapIDs lets the source's files belong, inside, to the same ids: volumes. It takes root
-	// and a file system that can do it; where it cannot be had, files belong to who they do.
+	// MapIDs lets the source's files belong, inside, to the same ids: volumes. It takes root,
+	// without which it means nothing, and a file system that can do it: ErrNotMappable of
+	// package mount.
 	MapIDs bool `json:"map_ids,omitempty"`
 	// Propagation is "private", "slave" or "shared", and with an r before it recursive, which
 	// brings what is mounted below the source: mount_namespaces(7). Left out, it is "rprivate".

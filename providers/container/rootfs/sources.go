@@ -95,12 +95,12 @@ func (g *given) clone() (err error) {
 	return err
 }
 
-// finish gives a clone the properties that it shall have.
-func (g *given) finish(userNamespace *os.File) error {
-	if g.MapIDs {
-		err := mount.MapIDs(g.mount, userNamespace, g.recursive())
-		if err != nil && !errors.Is(err, mount.ErrNotMappable) {
-			return err
+// finish gives a clone the properties that it shall have. The container's root is outside the
+// user of that id.
+func (g *given) finish(userNamespace *os.File, uid int) error {
+	if g.MapIDs && uid != 0 { // with root's id, there is nothing to map
+		if err := mount.MapIDs(g.mount, userNamespace, g.recursive()); err != nil {
+			return g.explainMapping(err)
 		}
 	}
 	kind := g.propagation()
@@ -111,6 +111,18 @@ func (g *given) finish(userNamespace *os.File) error {
 		}
 	}
 	return mount.Change(g.mount, g.recursive(), uint64(g.attrs()), uint64(kind))
+}
+
+// explainMapping says what to do about ids that cannot be mapped. To go on without would give
+// the container files of nobody, to which it cannot write.
+func (g *given) explainMapping(err error) error {
+	if !errors.Is(err, mount.ErrNotMappable) {
+		return err
+	}
+	// FS_ALLOW_IDMAP: ext4 and xfs have it since Linux 5.12, btrfs since 5.15, a tmpfs only
+	// since 6.3.
+	return fmt.Errorf("give the files of %s to the container's users: %w; "+
+		"the folder must be on ext4, xfs or btrfs, or from Linux 6.3 on on a tmpfs, but never on an overlay", g.Source, err)
 }
 
 // recursive reports whether what is mounted below the source comes along.

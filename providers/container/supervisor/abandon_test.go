@@ -4,10 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -135,6 +137,31 @@ func send(t *testing.T, s stack, sp launch.Spec) *net.UnixConn {
 	return conn
 }
 
+// halt stops a process, and returns when none of its threads runs any more: the signal only
+// asks them to.
+func halt(t *testing.T, pid int) {
+	t.Helper()
+	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	for end := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
+		threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
+		if err != nil {
+			t.Fatal(err)
+		}
+		running := slices.ContainsFunc(threads, func(file string) bool {
+			text, err := os.ReadFile(file)
+			return err == nil && !strings.Contains(string(text), ") T ")
+		})
+		if !running {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatal("the supervisor does not stop")
+		}
+	}
+}
+
 // TestRequestOfNobody checks that what a killed client left in its socket is not carried out
 // after the next client's list.
 func TestRequestOfNobody(t *testing.T) {
@@ -146,9 +173,7 @@ func TestRequestOfNobody(t *testing.T) {
 		pid := supervisorOf(t, s)
 		sp := spec(forever)
 		for range 5 {
-			if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
-				t.Fatal(err)
-			}
+			halt(t, pid)
 			send(t, s, sp).Close()
 			if err := syscall.Kill(pid, syscall.SIGCONT); err != nil {
 				t.Fatal(err)

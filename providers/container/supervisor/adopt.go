@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -13,6 +14,7 @@ import (
 	"github.com/diyform/diyform/internal/linux/cgroup"
 	"github.com/diyform/diyform/internal/linux/pidfd"
 	"github.com/diyform/diyform/internal/linux/process"
+	"github.com/diyform/diyform/providers/container/launch"
 )
 
 // adopt takes over the containers that the last supervisor left: running ones go on,
@@ -42,7 +44,8 @@ func (s *stack) adopt(boot string) error {
 }
 
 // adoptOne gives nil where there is a folder only, as a crash leaves it that comes before
-// the first record or after the last.
+// the first record or after the last, and where the record is of an earlier boot: with that,
+// all that it tells of has gone, and its data is never used again.
 func (s *stack) adoptOne(f folder, boot string) (*container, error) {
 	r, err := f.load()
 	if errors.Is(err, fs.ErrNotExist) {
@@ -51,6 +54,10 @@ func (s *stack) adoptOne(f folder, boot string) (*container, error) {
 	if err != nil {
 		return nil, err
 	}
+	if r.BootID != boot {
+		r.Spec.Network, r.Lasting = launch.Network{}, "" // what has the name now is another's
+		return nil, newContainer(s, f, r).cleanUp(context.Background())
+	}
 	c := newContainer(s, f, r)
 	close(c.made)
 	if !r.Phase.Alive() {
@@ -58,7 +65,7 @@ func (s *stack) adoptOne(f folder, boot string) (*container, error) {
 	}
 	var p *pidfd.Process
 	err = pidfd.ErrGone
-	if r.BootID == boot && r.PID != 0 {
+	if r.PID != 0 {
 		p, err = find(r.Status)
 	}
 	switch {
@@ -78,6 +85,17 @@ func (c *container) goOn(p *pidfd.Process) {
 	r := c.adoptRun(p)
 	go c.follow(r)
 	c.check(r)
+	if c.status().Stopping {
+		go c.goOnStopping()
+	}
+}
+
+// goOnStopping ends a container that the last supervisor was about to end: nobody may come and
+// ask for it again.
+func (c *container) goOnStopping() {
+	if err := c.stop(context.Background(), nil); err != nil {
+		complain(err)
+	}
 }
 
 func (c *container) adoptRun(p *pidfd.Process) *run {
@@ -139,14 +157,15 @@ func (c *container) gone() error {
 	if err != nil {
 		complain(err)
 	}
-	if err := c.removeGroup(r); err != nil {
+	oom, err := c.removeGroup(r)
+	if err != nil {
 		return err
 	}
 	err = c.update(func(r *Record) {
 		now := time.Now().UTC()
 		r.Launching, r.Cgroup = false, ""
 		r.putBack(now)
-		r.ended(ending{at: now, problem: problem})
+		r.ended(ending{at: now, oom: oom, problem: problem})
 	})
 	if err == nil && c.status().Phase == Restarting {
 		go c.goAgain()
@@ -182,4 +201,14 @@ func (s Status) Find() (*pidfd.Process, error) {
 		return nil, fmt.Errorf("container %q is %s: %w", s.Spec.ID, s.Phase, pidfd.ErrGone)
 	}
 	return find(s)
+}
+
+// first opens the first process of a container, of one whose command does not run yet too: its
+// namespaces are complete.
+func (s Status) first() (*pidfd.Process, error) {
+	switch s.Phase {
+	case Waiting, Starting, Running:
+		return find(s)
+	}
+	return nil, pidfd.ErrGone
 }

@@ -10,9 +10,7 @@ import (
 	"sync"
 
 	"github.com/diyform/diyform/internal/failpoint"
-	"github.com/diyform/diyform/internal/linux/netns"
 	"github.com/diyform/diyform/internal/linux/pidfd"
-	"github.com/diyform/diyform/providers/container/launch"
 	"github.com/diyform/diyform/providers/container/output"
 	"github.com/diyform/diyform/providers/container/rootfs"
 )
@@ -164,9 +162,17 @@ func makeData(path string) error {
 	return nil
 }
 
-// start runs the command of a container that does not run.
+// start runs the command of a container that does not run, or that is about to end because
+// somebody has asked for that.
 func (c *container) start(ctx context.Context) error {
 	c.change.Lock()
+	for c.status().Stopping {
+		c.change.Unlock() // for the killing of what does not end by itself
+		if err := c.wait(ctx); err != nil {
+			return err
+		}
+		c.change.Lock()
+	}
 	defer c.change.Unlock()
 	switch phase := c.status().Phase; phase {
 	case Waiting, Starting, Running, Restarting:
@@ -217,7 +223,8 @@ func (c *container) cleanUp(ctx context.Context) error {
 		r.process.Close()
 	}
 	r, _ := c.look()
-	if err := errors.Join(c.unpublish(), c.removeGroup(r)); err != nil {
+	_, groupErr := c.removeGroup(r)
+	if err := errors.Join(c.unpublish(), groupErr); err != nil {
 		return err
 	}
 	failpoint.Hit("supervisor.removedata.before")
@@ -227,44 +234,6 @@ func (c *container) cleanUp(ctx context.Context) error {
 	failpoint.Hit("supervisor.removedata.after")
 	_ = os.Remove(filepath.Dir(r.Spec.Data)) // the stack's: it stays as long as it has another
 	return c.folder.remove()
-}
-
-// publish gives the container's own network namespace its name, which its last run's may
-// have had.
-func (c *container) publish(ctx context.Context, p *pidfd.Process) error {
-	n := c.status().Spec.Network
-	if n.Name == "" {
-		return nil
-	}
-	ns, err := netns.OpenPath(fmt.Sprintf("/proc/%d/ns/net", p.PID))
-	if err != nil {
-		return err
-	}
-	defer ns.Close()
-	return netns.Publish(ctx, ns, netns.Spec{Name: n.Name, Mark: n.Mark})
-}
-
-// unpublish takes the name away, unless it means another namespace than ours.
-func (c *container) unpublish() error {
-	s := c.status()
-	return unpublish(s.Spec.Network, s.Network)
-}
-
-func unpublish(n launch.Network, id netns.ID) error {
-	if n.Name == "" {
-		return nil
-	}
-	pin, err := netns.Lookup(n.Name)
-	if err != nil {
-		return ignoreMissing(err)
-	}
-	ours := pin.Mounted && pin.ID == id || !pin.Mounted && pin.Mark == n.Mark
-	if !ours {
-		return nil
-	}
-	var set netns.Set
-	defer set.Close()
-	return errors.Join(set.Delete([]string{pin.Name})...)
 }
 
 func (l Log) limits() output.Limits {

@@ -3,9 +3,11 @@ package supervisor_test
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
@@ -126,6 +128,34 @@ func TestEndsWithoutSupervisor(t *testing.T) {
 		}
 		if after.Exit == nil && after.Problem == "" || after.Exit != nil && after.Exit.Signal != int(syscall.SIGKILL) {
 			t.Errorf("ended with %+v: %q", after.Exit, after.Problem)
+		}
+	})
+}
+
+// TestEarlierBoot checks that what a runtime folder on disk tells of before a reboot is gone.
+func TestEarlierBoot(t *testing.T) {
+	asEachUser(t, func(t *testing.T) {
+		s := newStack(t)
+		status := s.runWith(forever, supervisor.Settings{Restart: supervisor.Restart{Policy: supervisor.RestartAlways}})
+		for _, pid := range []int{supervisorOf(t, s), status.PID} {
+			if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+				t.Fatal(err)
+			}
+		}
+		record := filepath.Join(s.dir, "containers/box/record.json")
+		text, err := os.ReadFile(record)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text = regexp.MustCompile(`"boot_id": "[^"]*"`).ReplaceAll(text, []byte(`"boot_id": "another"`))
+		if err := os.WriteFile(record, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if list, err := s.List(testContext(t)); err != nil || len(list) != 0 {
+			t.Errorf("list is %+v, %v", list, err)
+		}
+		if _, err := os.Stat(filepath.Join(s.dir, "containers/box")); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("its folder is left: %v", err)
 		}
 	})
 }
@@ -261,8 +291,12 @@ func live(t *testing.T, failpoint string) {
 			t.Errorf("the network namespace's name means %+v, %v; the container's is %+v", pin, err, status.Network)
 		}
 	}
-	if status, err := s.Restart(ctx, "box"); err != nil || status.Phase != supervisor.Running {
-		t.Fatalf("restarted: %+v, %v", status, err)
+	again, err := s.Restart(ctx, "box")
+	if err != nil || again.Phase != supervisor.Running {
+		t.Fatalf("restarted: %+v, %v", again, err)
+	}
+	if sp.Network.Name != "" && again.Network != status.Network {
+		t.Errorf("restarted in network namespace %v, it was %v", again.Network, status.Network)
 	}
 	if _, err := s.Stop(ctx, "box", time.Second); err != nil {
 		t.Fatal(err)

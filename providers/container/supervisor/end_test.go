@@ -29,11 +29,11 @@ func TestEnded(t *testing.T) {
 		{"on failure, failed", Record{Status: Status{Phase: Running}}, onFailure, failed, time.Second, Restarting, minDelay, 1},
 		{"on failure, not known", Record{Status: Status{Phase: Running}}, onFailure, nil, time.Second, Restarting, minDelay, 1},
 		{"on failure, too often", Record{Status: Status{Phase: Running, Restarts: 3}, Streak: 3}, onFailure, failed, time.Second, Exited, 0, 3},
-		{"stopped", Record{Status: Status{Phase: Running}, Stopping: true}, always, failed, time.Second, Stopped, 0, 0},
+		{"stopped", Record{Status: Status{Phase: Running, Stopping: true}}, always, failed, time.Second, Stopped, 0, 0},
 		{"did not start again", Record{Status: Status{Phase: Starting}}, always, nil, time.Second, Restarting, time.Second, 1},
 		{"never started", Record{Status: Status{Phase: Starting}}, always, nil, 0, Lost, 0, 0},
-		{"stopped before its start", Record{Status: Status{Phase: Created}, Stopping: true}, always, nil, 0, Lost, 0, 0},
-		{"stopped while it waited", Record{Status: Status{Phase: Waiting}, Stopping: true}, always, nil, 0, Stopped, 0, 0},
+		{"stopped before its start", Record{Status: Status{Phase: Created, Stopping: true}}, always, nil, 0, Lost, 0, 0},
+		{"stopped while it waited", Record{Status: Status{Phase: Waiting, Stopping: true}}, always, nil, 0, Stopped, 0, 0},
 		{"ended by adoption while it waited", Record{Status: Status{Phase: Restarting, NextStart: start}}, Restart{}, nil, 0, Restarting, 0, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {

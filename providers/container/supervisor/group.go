@@ -20,6 +20,14 @@ func (c *container) makeGroup(s Status) (*cgroup.Group, error) {
 	return g, err
 }
 
+// entrance opens the run's group for the process that is about to be made. nil is none.
+func (r *run) entrance() (*cgroup.Entrance, error) {
+	if r.group == nil {
+		return nil, nil
+	}
+	return r.group.Entrance()
+}
+
 // placer puts a process into the run's group.
 func (r *run) placer(s Status) func(pid int) error {
 	if r.group == nil {
@@ -42,33 +50,36 @@ func (r *run) finishGroup() (oom bool, err error) {
 	if r.group == nil {
 		return false, nil
 	}
-	kills, err := r.group.OOMKills()
+	return finishGroup(r.group)
+}
+
+func finishGroup(g *cgroup.Group) (oom bool, err error) {
+	kills, err := g.OOMKills()
 	if errors.Is(err, fs.ErrNotExist) {
 		err = nil
 	}
 	failpoint.Hit("supervisor.cgroup.remove")
 	// Where the pid namespace is shared, the first process's end is not that of the others.
-	return kills > 0, errors.Join(err, r.group.Kill(), r.group.Remove())
+	return kills > 0, errors.Join(err, g.Kill(), g.Remove())
 }
 
 // removeGroup removes the group that a record tells of, or that it may have been about to
-// tell of.
-func (c *container) removeGroup(r Record) error {
+// tell of, as finishGroup does.
+func (c *container) removeGroup(r Record) (oom bool, err error) {
 	var g *cgroup.Group
-	var err error
 	switch {
 	case r.Cgroup != "":
 		g, err = cgroup.Open(r.Cgroup)
 	case r.Launching:
 		g, err = cgroup.Create(c.stack.dir, r.Spec.ID, cgroup.Limits{}) // finds it
 	default:
-		return nil
+		return false, nil
 	}
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, cgroup.ErrUnavailable) {
-		return nil
+		return false, nil
 	}
 	if err != nil {
-		return err
+		return false, err
 	}
-	return errors.Join(g.Kill(), g.Remove())
+	return finishGroup(g)
 }

@@ -3,6 +3,7 @@ package supervisor
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -13,7 +14,7 @@ import (
 
 // beginWhenUp starts the command of a run when its interfaces are up.
 func (c *container) beginWhenUp(r *run, names []string) {
-	err := awaitUp(r.alive, r.process, names)
+	err := c.awaitUp(r, names)
 	switch {
 	case r.alive.Err() != nil: // it was ended meanwhile
 	case err != nil:
@@ -24,6 +25,22 @@ func (c *container) beginWhenUp(r *run, names []string) {
 	if err != nil && r.alive.Err() == nil {
 		complain(err)
 	}
+}
+
+// awaitUp waits until all interfaces of a run are up. In a network namespace of another container
+// it looks by that one's process: an ordinary user may not look at one that has joined others
+// and has not run its command.
+func (c *container) awaitUp(r *run, names []string) error {
+	joined := c.status().Spec.Namespaces
+	if !slices.Contains(joined.Join, "network") {
+		return awaitUp(r.alive, r.process, names)
+	}
+	other, err := c.stack.find(joined.Container)
+	if err != nil {
+		return err
+	}
+	defer other.Close()
+	return awaitUp(r.alive, other, names)
 }
 
 // awaitUp waits until all interfaces exist in a process's network namespace and are up.

@@ -244,5 +244,21 @@ func TestOOM(t *testing.T) {
 			t.Errorf("status is %+v, %v", status, err)
 		}
 		s.expectNoGroup()
+
+		// So it is when no supervisor was there to see it.
+		unseen := newStack(t)
+		before := unseen.runWith("sleep 0.2; exec tail /dev/zero", supervisor.Settings{Limits: limits})
+		process, err := before.Find()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer process.Close()
+		unseen.killSupervisor()
+		if err := process.Wait(testContext(t)); err != nil {
+			t.Fatal(err)
+		}
+		if status, err := unseen.Inspect(testContext(t), "box"); err != nil || !status.OOMKilled || status.Phase != supervisor.Exited {
+			t.Errorf("status is %+v, %v", status, err)
+		}
 	})
 }

@@ -57,7 +57,7 @@ func (o *Orphan) End(ctx context.Context, s syscall.Signal, timeout time.Duratio
 
 // network gives the network namespace, which cannot be learned afterwards.
 func (o *Orphan) network() (netns.ID, error) {
-	ns, err := netns.OpenPath(fmt.Sprintf("/proc/%d/ns/net", o.process.PID))
+	ns, err := networkOf(o.process.PID)
 	if err != nil && !o.process.Alive() {
 		return netns.ID{}, nil
 	}

@@ -141,6 +141,8 @@ type Status struct {
 	Spec     launch.Spec `json:"spec"`
 	Settings Settings    `json:"settings"`
 	Phase    Phase       `json:"phase"`
+	// Stopping says that somebody has asked for the end, which has not come yet.
+	Stopping bool `json:"stopping,omitempty"`
 	// PID is that of the first process, in the supervisor's pid namespace.
 	PID int `json:"pid,omitempty"`
 	// StartTime tells that process from others: process.StartTime.

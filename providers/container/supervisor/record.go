@@ -28,10 +28,11 @@ type Record struct {
 	BootID string `json:"boot_id"`
 	// Launching says that a run may have been begun of which nothing else is recorded.
 	Launching bool `json:"launching,omitempty"`
-	// Stopping says that somebody has asked for the end.
-	Stopping bool `json:"stopping,omitempty"`
 	// Init says that the first process is an init of ours, which gets all signals.
 	Init bool `json:"init,omitempty"`
+	// Lasting is what netns.Namespace.Lasting gives for the network namespace, where that has
+	// a name of ours.
+	Lasting string `json:"lasting,omitempty"`
 	// Streak counts the restarts right after one another.
 	Streak int `json:"streak,omitempty"`
 	Status

@@ -49,8 +49,12 @@ func (c *container) launch(ctx context.Context) (_ *run, err error) {
 	s := c.status()
 	r := newRun()
 	defer func() {
-		if err != nil {
-			err = errors.Join(err, r.discard(), c.unpublish())
+		if err == nil {
+			return
+		}
+		err = errors.Join(err, r.discard())
+		if c.status().Network != s.Network { // the last run's waits for the next
+			err = errors.Join(err, c.unpublish())
 		}
 	}()
 	if r.group, err = c.makeGroup(s); err != nil {
@@ -64,11 +68,23 @@ func (c *container) launch(ctx context.Context) (_ *run, err error) {
 		return nil, err
 	}
 	defer pipes.Close()
+	network, err := c.lastNetwork()
+	if err != nil {
+		return nil, err
+	}
+	if network != nil {
+		defer network.Close()
+	}
+	entrance, err := r.entrance()
+	if err != nil {
+		return nil, err
+	}
+	defer entrance.Close()
 	failpoint.Hit("supervisor.launch.before")
 	launched, err := launch.Create(ctx, s.Spec, launch.Options{
 		Scope: c.stack.dir, Stdin: pipes.Stdin, Stdout: pipes.Stdout, Stderr: pipes.Stderr,
-		Place: r.placer(s), Files: c.stack.files(s), Join: c.stack.find,
-		Record: func(p *pidfd.Process) error { return c.recordProcess(r, p) },
+		Place: r.placer(s), Entrance: entrance, Files: c.stack.files(s), Join: c.stack.find, Network: network,
+		Record: func(p *pidfd.Process, n *netns.Namespace) error { return c.recordProcess(r, p, n) },
 	})
 	failpoint.Hit("supervisor.launch.after")
 	if err != nil {
@@ -105,7 +121,7 @@ func (r *run) discard() error {
 }
 
 // recordProcess records a process that exists and has done nothing yet.
-func (c *container) recordProcess(run *run, p *pidfd.Process) error {
+func (c *container) recordProcess(run *run, p *pidfd.Process, network *netns.Namespace) error {
 	failpoint.Hit("supervisor.clone.after")
 	started, err := process.StartTime(p.PID)
 	if err != nil {
@@ -115,18 +131,19 @@ func (c *container) recordProcess(run *run, p *pidfd.Process) error {
 	if err != nil && !errors.Is(err, pidfd.ErrNoHandles) {
 		return err
 	}
-	network, err := netns.OpenPath(fmt.Sprintf("/proc/%d/ns/net", p.PID))
-	if err != nil {
-		return err
+	lasting := ""
+	if c.status().Spec.Network.Name != "" {
+		if lasting, err = network.Lasting(); err != nil {
+			return err
+		}
 	}
-	defer network.Close()
 	// The name still means the last run's namespace, which only the record tells from others'.
-	if err := c.unpublish(); err != nil {
+	if err := c.unpublishOther(network.ID()); err != nil {
 		return err
 	}
 	return c.update(func(r *Record) {
 		r.PID, r.StartTime, r.Handle, r.Network = p.PID, started, handle, network.ID()
-		r.Launching, r.Cgroup = false, ""
+		r.Lasting, r.Launching, r.Cgroup = lasting, false, ""
 		if run.group != nil {
 			r.Cgroup = run.group.Path()
 		}

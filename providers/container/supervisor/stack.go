@@ -41,9 +41,10 @@ func (s *stack) find(id string) (*pidfd.Process, error) {
 	if c == nil {
 		return nil, fmt.Errorf("container %q: %w", id, ErrNotFound)
 	}
-	p, err := c.status().Find()
+	status := c.status()
+	p, err := status.first()
 	if errors.Is(err, pidfd.ErrGone) {
-		return nil, fmt.Errorf("container %q: %w", id, ErrNotRunning)
+		return nil, fmt.Errorf("container %q is %s: %w", id, status.Phase, ErrNotRunning)
 	}
 	return p, err
 }

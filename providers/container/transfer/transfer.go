@@ -6,7 +6,8 @@
 // process of its own that has entered the container's user namespace and nothing else: it
 // has the container's ids and no power over anything but the container's files, sees the
 // container's root as an open folder that it does not leave (package unpack), and the
-// container does not see it (CVE-2019-5736). Between that worker and this process goes a
+// container does not see it (CVE-2019-5736). One that does, because it has our pid namespace,
+// gets a worker that is in all of its namespaces. Between that worker and this process goes a
 // tar archive, which each side takes for hostile.
 //
 // It copies nothing out of containers that do not run. Start with Into and OutOf; worker.go is
@@ -23,14 +24,16 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/diyform/diyform/internal/linux/fork"
+	"github.com/diyform/diyform/internal/linux/memfd"
 	"github.com/diyform/diyform/internal/linux/pidfd"
-	"github.com/diyform/diyform/internal/linux/process"
+	"github.com/diyform/diyform/providers/container/enter"
 	"github.com/diyform/diyform/providers/container/image/unpack"
 )
 
@@ -244,11 +247,7 @@ func startProcess(ctx context.Context, container *pidfd.Process, r request, stdi
 }
 
 func compose(p *fork.Program, container *pidfd.Process, r request, stdio [3]*os.File) error {
-	theirs, err := process.Namespace(container.PID, "user")
-	if err != nil {
-		return err
-	}
-	ours, err := process.Namespace(os.Getpid(), "user")
+	ns, err := enter.Different(container.PID)
 	if err != nil {
 		return err
 	}
@@ -260,6 +259,16 @@ func compose(p *fork.Program, container *pidfd.Process, r request, stdio [3]*os.
 	if err != nil {
 		return err
 	}
+	copied := fork.FD(-1)
+	if seen := ns&fork.PID == 0; seen {
+		file, err := program()
+		if err != nil {
+			return err
+		}
+		copied = p.Keep(file)
+	} else {
+		ns &= fork.User
+	}
 	target := p.Keep(container.File())
 	var fds [3]fork.FD
 	for i, f := range stdio {
@@ -267,8 +276,10 @@ func compose(p *fork.Program, container *pidfd.Process, r request, stdio [3]*os.
 	}
 	p.ResetSignals()
 	p.Undumpable()
-	if theirs != ours {
-		p.Enter(target, fork.User)
+	if ns != 0 {
+		p.Enter(target, ns)
+	}
+	if ns&fork.User != 0 {
 		p.SetIDs(0, 0, strings.TrimSpace(string(groups)) == "allow")
 	}
 	p.Umask(0o022)
@@ -276,10 +287,28 @@ func compose(p *fork.Program, container *pidfd.Process, r request, stdio [3]*os.
 	for i, fd := range fds {
 		p.Replace(fork.FD(i), fd)
 	}
+	argv, env := []string{processName, string(argument)}, []string{"PATH=/nonexistent"}
+	if copied >= 0 {
+		p.ExecFile(copied, argv, env)
+		return nil
+	}
 	// The magic link needs no search permission on the folders that the program is in.
-	p.Exec([]string{"/proc/self/exe"}, []string{processName, string(argument)}, []string{"PATH=/nonexistent"})
+	p.Exec([]string{"/proc/self/exe"}, argv, env)
 	return nil
 }
+
+// program is a copy of this program, for workers that the container sees: one that shares our
+// pid namespace and may trace its processes could take a worker over, or look through its
+// /proc/PID/root and exe. So such a worker enters all of the container's namespaces, and
+// leaves nothing of the host's to find: CVE-2019-5736.
+var program = sync.OnceValues(func() (*os.File, error) {
+	exe, err := os.Open("/proc/self/exe")
+	if err != nil {
+		return nil, fmt.Errorf("copy our program: %w", err)
+	}
+	defer exe.Close()
+	return memfd.Program(processName, exe)
+})
 
 func explain(err error) error {
 	var step *fork.StepError

@@ -68,7 +68,6 @@ func (x *extractor) produce(p place, content io.Reader) error {
 
 // rootFolder is the entry for the archive's own root, "./".
 func (x *extractor) rootFolder(full string) error {
-	x.stats.HasRoot = true
 	if full != "" {
 		p, err := x.tree.place(full, x.implied)
 		if err != nil {
@@ -103,8 +102,10 @@ func (x *extractor) implied(p place) error {
 	if err := x.hide(folder, replaced); err != nil {
 		return err
 	}
-	if done, err := x.inherit(folder, p.path); done || err != nil {
-		return err
+	if replaced {
+		delete(x.implicit, p.path)
+	} else {
+		x.implicit[p.path] = true
 	}
 	if uid, gid, ok := x.fixedOwner(); ok {
 		if err := folder.Chown(uid, gid); err != nil {
@@ -210,6 +211,9 @@ func (x *extractor) hardLink(p place) error {
 	}
 	if err == nil {
 		_, err = x.create(p, false, func() error { return p.folder.Link(from.folder, from.name, p.name) })
+	}
+	if x.Layer && err == unix.ENOENT {
+		err = fmt.Errorf("no earlier entry of the layer is called so, and what other layers have cannot be linked to: %w", err)
 	}
 	if err != nil {
 		return fmt.Errorf("link to %q: %w", x.header.Linkname, err)

@@ -77,53 +77,8 @@ func (x *extractor) whiteout(dir, victim string) error {
 		return err
 	}
 	defer folder.Close()
+	delete(x.implicit, p.path) // what the layers below have there is gone with its metadata
 	return x.hide(folder, true)
-}
-
-// inherit gives a folder that this layer has no entry for, though something in it, what the
-// layers below have it with, as overlayfs shows the uppermost's alone.
-func (x *extractor) inherit(folder inode.Folder, at string) (bool, error) {
-	for _, layer := range x.lower {
-		from, err := layer.Below(at)
-		switch err {
-		case nil:
-			defer from.Close()
-			return true, x.copyMetadata(folder, from, at)
-		case unix.ENOENT:
-		case unix.ENOTDIR, unix.ELOOP:
-			return false, nil // below a file or a whiteout nothing shows
-		default:
-			return false, fmt.Errorf("look at lower layer: %w", err)
-		}
-	}
-	return false, nil
-}
-
-func (x *extractor) copyMetadata(to, from inode.Folder, at string) error {
-	st, err := from.Node.Stat()
-	if err != nil {
-		return fmt.Errorf("look at lower layer: %w", err)
-	}
-	if !x.SingleOwner {
-		if err := to.Chown(int(st.Uid), int(st.Gid)); err != nil {
-			return fmt.Errorf("set owner: %w", err)
-		}
-	}
-	if err := to.SetMode(st.Mode & 0o7777); err != nil {
-		return fmt.Errorf("set mode: %w", err)
-	}
-	values, err := from.Xattrs(func(name string) bool { return taken(name) || name == defaultACL })
-	if err != nil {
-		return fmt.Errorf("look at lower layer: %w", err)
-	}
-	l := late{times: times{st.Atim, st.Mtim}, mode: st.Mode & 0o7777, acl: values[defaultACL]}
-	delete(values, defaultACL)
-	for name, value := range values {
-		if err := to.SetXattr(name, value); err != nil {
-			return fmt.Errorf("set attribute %s: %w", name, err)
-		}
-	}
-	return x.later(at, l)
 }
 
 // isWhiteout recognises what overlayfs takes for a whiteout.

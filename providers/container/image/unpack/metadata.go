@@ -1,6 +1,7 @@
 package unpack
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"math"
@@ -56,6 +57,7 @@ func (x *extractor) settleLink(p place) error {
 
 // settleFolder leaves for later what entries in the folder would change, or inherit.
 func (x *extractor) settleFolder(folder inode.Folder, at string) error {
+	delete(x.implicit, cmp.Or(at, topFolder))
 	if err := x.own(folder.Chown); err != nil {
 		return err
 	}

@@ -6,7 +6,7 @@
 //
 // Start with Extract and Options. stream.go finds out how an archive is compressed; tree.go
 // finds folders without ever leaving the root; entry.go makes what an entry says, layer.go
-// what a layer's markers say, metadata.go sets owner, mode, times and attributes; write.go
+// what a layer's markers say, implied.go what it says nothing of, metadata.go sets owner, mode, times and attributes; write.go
 // is the other way.
 package unpack
 
@@ -16,7 +16,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -65,10 +67,6 @@ type Options struct {
 	// Layer takes the archive for a layer of an OCI image: its whiteouts become what
 	// overlayfs, mounted with userxattr, takes for such.
 	Layer bool
-	// Below are the folders of the layers below, unpacked before, the uppermost first. A folder
-	// that a layer has no entry for, though something in it, gets its owner, mode, times and
-	// attributes from there. Left out, it is root's, with mode 0755.
-	Below []string
 	// SingleOwner leaves everything to who runs this, who need not be root: owners are not
 	// set. Modes are, but the owner may always read, and search and change folders.
 	SingleOwner bool
@@ -95,9 +93,10 @@ type Stats struct {
 	Compression string // "", "gzip", "bzip2", "xz" or "zstd"
 	Entries     int
 	Size        int64 // of the regular files' content, in bytes
-	// HasRoot says that an entry stood for the root itself, which has its owner and mode.
-	// Otherwise the folder is as the caller made it.
-	HasRoot bool
+	// Implied are the folders that a layer has no entry for, though something in them, by
+	// their paths; "." is the root, which is as the caller made it. The others are root's,
+	// with mode 0755, until Complete finds out what they shall be.
+	Implied []string
 	// Opaque says that a layer's root hides all layers below. Overlayfs does not know that of
 	// a whole layer: the caller must leave out those below.
 	Opaque bool
@@ -143,23 +142,18 @@ func extract(ctx context.Context, r io.Reader, root inode.Folder, base string, o
 	defer s.close()
 	x := &extractor{
 		Options: o, ctx: ctx, stream: s, base: strings.Trim(base, "/"), tree: newTree(root),
-		late: map[string]late{}, buffer: make([]byte, bufferSize),
+		late: map[string]late{}, implicit: map[string]bool{topFolder: true}, buffer: make([]byte, bufferSize),
 	}
 	x.stats.Compression = s.compression
 	defer x.tree.close()
-	for _, dir := range o.Below {
-		layer, err := inode.OpenFolder(dir)
-		if err != nil {
-			return Stats{}, fmt.Errorf("open lower layer %s: %w", dir, err)
-		}
-		defer layer.Close()
-		x.lower = append(x.lower, layer)
-	}
 	if err := x.all(); err != nil {
 		return x.stats, err
 	}
 	if err := x.finish(); err != nil {
 		return x.stats, err
+	}
+	if x.Layer {
+		x.stats.Implied = slices.Sorted(maps.Keys(x.implicit))
 	}
 	x.report()
 	return x.stats, nil
@@ -173,12 +167,12 @@ type extractor struct {
 	Options
 	ctx      context.Context
 	stream   *stream
-	lower    []inode.Folder // Below
-	base     string         // where the archive's root is in the tree
+	base     string // where the archive's root is in the tree
 	tree     *tree
 	late     map[string]late // of folders, by their path
 	lateSize int
-	header   *tar.Header // of the entry under way
+	implicit map[string]bool // Stats.Implied
+	header   *tar.Header     // of the entry under way
 	buffer   []byte
 	stats    Stats
 	reported time.Time
