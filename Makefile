@@ -13,7 +13,7 @@ export CGO_ENABLED = 0
 # Where ip and nft are; an ordinary user on Debian does not look there.
 export PATH := $(PATH):/usr/sbin:/sbin
 
-.PHONY: build demo test lint bench docs fmt setup clean
+.PHONY: build demo test lint bench vm-check docs fmt setup clean
 
 build: ## build/diyform, one static binary
 	go build -trimpath -buildvcs=false -ldflags '-s -w -X main.version=$(VERSION)' -o build/diyform ./cmd/diyform
@@ -38,6 +38,9 @@ bench: build build/playhost setup ## 1,000 hosts, against plain netlink and ip; 
 	PATH="$(CURDIR)/build:$$PATH" build/playhost -- build/bench
 	unshare --mount --propagation private build/containers
 	go test ./apply -run '^$$' -bench 'Plan|Apply' -benchtime 2x
+
+vm-check: ## containers on another kernel: VM='COMMAND...' runs what follows in a VM, see scripts/vm-check.sh
+	scripts/vm-check.sh $(VM)
 
 docs: ## docs/resources.md from the resource types' declarations
 	@mkdir -p build docs

@@ -38,8 +38,9 @@ func (r *run) carryOut(ctx context.Context, session providers.Session, ops []*op
 		r.failAll(ops, err)
 		return
 	}
-	session.Apply(ctx, bare(ops), func(*providers.Operation) {})
-	r.settle(ops)
+	s := newSettler(r, ops)
+	session.Apply(ctx, bare(ops), s.done)
+	s.end()
 }
 
 // batches parts operations whose batch name was not known while planning, such as links in

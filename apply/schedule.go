@@ -35,10 +35,12 @@ type run struct {
 	wake     *sync.Cond
 	waitsFor []int                 // by node: steps that must finish before
 	settled  []bool                // by node: done, failed or skipped
+	freed    []bool                // by node: what waited for it has been told
 	cause    map[int]addr.Instance // by node: its own failure, or that which it cannot be begun for
 	ready    []*group              // in the order of their first step
 	groups   map[groupKey]*group
 	busy     int // batches under way
+	workers  sync.WaitGroup
 	stopped  bool
 
 	next   *state.State
@@ -65,7 +67,7 @@ func newRun(p *plan.Plan, g *dag.Graph[plan.Step], base *state.State, j *state.J
 	next.Resources = maps.Clone(base.Resources)
 	r := &run{
 		plan: p, graph: g, journal: j, options: o, next: &next,
-		waitsFor: make([]int, g.Len()), settled: make([]bool, g.Len()),
+		waitsFor: make([]int, g.Len()), settled: make([]bool, g.Len()), freed: make([]bool, g.Len()),
 		cause: map[int]addr.Instance{}, groups: map[groupKey]*group{},
 	}
 	r.wake = sync.NewCond(&r.mu)
@@ -92,12 +94,15 @@ func (r *run) work(ctx context.Context) {
 		r.mu.Unlock()
 	})
 	defer stop()
-	var workers sync.WaitGroup
 	for range r.options.Workers {
-		workers.Go(func() { r.worker(ctx) })
+		r.workers.Go(func() { r.worker(ctx) })
 	}
-	workers.Wait()
+	r.workers.Wait()
 }
+
+// replaceWorker starts one more worker in place of one whose batch is slow: what that waits
+// for may be what others have yet to do.
+func (r *run) replaceWorker() { r.workers.Go(func() { r.worker(r.ctx) }) }
 
 // unbegun gives the resources whose steps were not begun because of an interruption.
 func (r *run) unbegun() []addr.Instance {
@@ -221,14 +226,26 @@ func (r *run) batch(c *plan.Change, v cty.Value) string {
 
 // finish ends a batch: what waited for its steps may begin.
 func (r *run) finish(nodes []int) {
+	r.free(nodes)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.busy--
+	r.wake.Broadcast()
+}
+
+// free lets begin what waited for steps that are settled.
+func (r *run) free(nodes []int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, i := range nodes {
-		for _, free := range r.release(i, nil) {
-			r.enqueue(free)
+		if r.freed[i] {
+			continue
+		}
+		r.freed[i] = true
+		for _, next := range r.release(i, nil) {
+			r.enqueue(next)
 		}
 	}
-	r.busy--
 	r.wake.Broadcast()
 }
 

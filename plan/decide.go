@@ -30,6 +30,9 @@ func (p *Plan) decide(ctx context.Context, order []addr.Resource) hcl.Diagnostic
 	for {
 		d := &decision{Plan: p, ctx: ctx, forced: forced, data: data}
 		diags := d.run(order)
+		if err := context.Cause(ctx); err != nil {
+			diags = append(diags, diag.FromError(err, "The plan was interrupted", nil)...)
+		}
 		if diags.HasErrors() {
 			return diags
 		}
@@ -144,7 +147,7 @@ func (d *decision) planManaged(b *block, c *Change) hcl.Diagnostics {
 		c.SensitiveBefore = parsePaths(rec.Record.Sensitive)
 	}
 	c.Config = b.ignore(c.Config, c.Before)
-	after, diags := d.Evaluator.propose(c.Address, d.Input.Env, c.Config, c.Before)
+	after, diags := d.Evaluator.propose(d.ctx, c.Address, d.Input.Env, c.Config, c.Before)
 	if diags.HasErrors() {
 		return diags
 	}
@@ -153,7 +156,7 @@ func (d *decision) planManaged(b *block, c *Change) hcl.Diagnostics {
 	d.choose(c, rec)
 	switch c.Action {
 	case Replace:
-		c.After, diags = d.Evaluator.propose(c.Address, d.Input.Env, c.Config, cty.NullVal(c.Schema.ImpliedType()))
+		c.After, diags = d.Evaluator.propose(d.ctx, c.Address, d.Input.Env, c.Config, cty.NullVal(c.Schema.ImpliedType()))
 		c.Differences = c.Schema.Diff(c.Before, c.After)
 	case Update:
 		c.After = c.Schema.Volatiles(c.Config, c.After)
@@ -191,7 +194,7 @@ func (d *decision) choose(c *Change, rec *Recorded) {
 
 // propose works out what an instance shall be: what configuration says, else defaults, else
 // what is there, in the one way of writing that the kernel's values have.
-func (e *Evaluator) propose(a addr.Instance, env providers.Env, config, prior cty.Value) (cty.Value, hcl.Diagnostics) {
+func (e *Evaluator) propose(ctx context.Context, a addr.Instance, env providers.Env, config, prior cty.Value) (cty.Value, hcl.Diagnostics) {
 	b := e.blocks[a.Resource]
 	t := e.registry.Type(a.Type)
 	canonical, problems := b.schema.Canonical(config)
@@ -200,7 +203,7 @@ func (e *Evaluator) propose(a addr.Instance, env providers.Env, config, prior ct
 		return cty.DynamicVal, diags
 	}
 	derivation := &providers.Derivation{
-		Address: a, Env: env, Config: canonical, Planned: b.schema.Propose(canonical, prior),
+		Context: ctx, Address: a, Env: env, Config: canonical, Planned: b.schema.Propose(canonical, prior),
 	}
 	t.Derive(derivation)
 	planned, problems := b.schema.Canonical(derivation.Planned)

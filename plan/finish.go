@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/hashicorp/hcl/v2"
@@ -35,7 +36,8 @@ func (p *Plan) Final(c *Change) (cty.Value, hcl.Diagnostics) {
 	if c.Action != Update {
 		prior = cty.NullVal(c.Schema.ImpliedType())
 	}
-	final, more := p.Evaluator.propose(c.Address, p.Input.Env, config, prior)
+	// What the step needs is worked out to the end: an interrupt keeps it from being done.
+	final, more := p.Evaluator.propose(context.Background(), c.Address, p.Input.Env, config, prior)
 	diags = append(diags, more...)
 	if c.Action == Update && !more.HasErrors() {
 		final = c.Schema.Volatiles(config, final)

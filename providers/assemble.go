@@ -131,7 +131,7 @@ func (s *snapshot[S, K]) Check(ctx context.Context, proposals []Proposal) []erro
 		return out
 	}
 	for i, p := range proposals {
-		out[i] = s.p.types[p.Address.Type].check(s.view, p)
+		out[i] = s.p.types[p.Address.Type].check(ctx, s.view, p)
 	}
 	return out
 }

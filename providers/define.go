@@ -70,6 +70,7 @@ type Recorded[T, I any] struct {
 
 // Proposed is a Proposal, typed.
 type Proposed[T any] struct {
+	Context context.Context // who reads files is to end with it
 	Address addr.Instance
 	Attrs   T
 	Unknown schema.Unknown
@@ -151,7 +152,7 @@ func (o *Op[T, I]) finish(attrs *T, identity *I, err error) {
 type Def[S, K any] interface {
 	Type
 	read(snap S, o *Object) Reading
-	check(snap S, p Proposal) error
+	check(ctx context.Context, snap S, p Proposal) error
 	prepare(ctx context.Context, k K, op *Operation)
 	apply(ctx context.Context, k K, ops []*Operation, done func(*Operation))
 }
@@ -286,9 +287,9 @@ func (d *definition[T, I, S, K]) ChecksUpdates() bool {
 	return ok
 }
 
-func (d *definition[T, I, S, K]) check(snap S, p Proposal) error {
+func (d *definition[T, I, S, K]) check(ctx context.Context, snap S, p Proposal) error {
 	attrs, unknown := d.decode(p.Planned)
-	proposed := &Proposed[T]{Address: p.Address, Attrs: attrs, Unknown: unknown, Vacated: p.Vacated, Promised: p.Promised}
+	proposed := &Proposed[T]{Context: ctx, Address: p.Address, Attrs: attrs, Unknown: unknown, Vacated: p.Vacated, Promised: p.Promised}
 	if r, ok := d.r.(UpdateChecker[T, S]); ok && p.InPlace {
 		return r.CheckUpdate(snap, proposed)
 	}

@@ -1,6 +1,7 @@
 package providers
 
 import (
+	"context"
 	"strings"
 
 	"github.com/zclconf/go-cty/cty"
@@ -11,6 +12,7 @@ import (
 // Derivation is the work on an object's planned attributes between configuration and plan:
 // what the user left out and what can be known before the kernel is asked.
 type Derivation struct {
+	Context context.Context // who reads files is to end with it
 	Address addr.Instance
 	Env     Env
 	Config  cty.Value // what configuration says: an object of what may be set

@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -31,7 +30,7 @@ const (
 	everyVariable = "DIYFORM_CRASH_EVERY"
 
 	crashShares = 2
-	crashStride = 9
+	crashStride = 20
 )
 
 func TestCrash(t *testing.T) {
@@ -130,6 +129,9 @@ func runCrashes(t *testing.T, share string) {
 
 func newCrashLab(t *testing.T) *crashLab {
 	lab := &crashLab{lab: newLab(t, "crash.diy.hcl")}
+	if mayLimit() {
+		lab.env = append(lab.env, "DIYFORM_VAR_memory=64M")
+	}
 	lab.must("apply")
 	lab.must("destroy") // the kernel keeps a few things that first use makes
 	lab.must("image prune", "-all")
@@ -208,27 +210,12 @@ func (lab *crashLab) reset() {
 	lab.write("diyform.state.json", lab.seed)
 }
 
-// replaceSupervisor kills the supervisor, for the next one to have another environment.
-func (lab *crashLab) replaceSupervisor() {
-	lab.Helper()
-	pid := lab.supervisor()
-	if pid == 0 {
-		return
-	}
-	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
-		lab.Fatal(err)
-	}
-	for lab.supervisor() == pid {
-		time.Sleep(time.Millisecond)
-	}
-}
-
 // failpoints gives at which failpoints to crash, and what may follow.
 func (lab *crashLab) failpoints(d disturbance) (points []int, next []string) {
 	lab.Helper()
 	lab.prepare(d.command)
 	if d.variable == supervisorFailpoint {
-		lab.replaceSupervisor()
+		lab.killSupervisor() // the next one has another environment
 	}
 	file := filepath.Join(lab.TempDir(), "hits")
 	if out, err := lab.do(d.command, d.variable+"=count:"+file); err != nil {
@@ -261,7 +248,7 @@ func (lab *crashLab) crash(d disturbance, at int, next string) {
 	lab.prepare(d.command)
 	point := strconv.Itoa(at)
 	if d.variable == supervisorFailpoint {
-		lab.replaceSupervisor()
+		lab.killSupervisor()                                  // the next one has another environment
 		point += ":" + filepath.Join(lab.TempDir(), "killed") // those that follow it live
 	}
 	out, err := lab.do(d.command, d.variable+"="+point)

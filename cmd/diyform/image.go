@@ -19,6 +19,7 @@ import (
 	"github.com/diyform/diyform/internal/diag"
 	"github.com/diyform/diyform/providers/container"
 	"github.com/diyform/diyform/providers/container/image"
+	"github.com/diyform/diyform/providers/container/supervisor"
 	"github.com/diyform/diyform/state"
 )
 
@@ -223,7 +224,7 @@ func newImagePrune(v *view) *cobra.Command {
 		Use:   "prune",
 		Short: "Remove images and layers that no stack uses",
 		Long: "Removes the images that no root_image of any stack uses, and layers that no image has. A stack whose folder or\n" +
-			"state is gone uses nothing.",
+			"state is gone uses nothing but what its containers are started from, as long as there are any.",
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			p, err := pruneImages(cmd.Context(), all)
@@ -253,9 +254,31 @@ func pruneImages(ctx context.Context, all bool) (image.Pruned, error) {
 	if err != nil {
 		return image.Pruned{}, err
 	}
-	p, err := store.Prune(ctx, func(d image.Document) bool { return len(uses[d.ID]) > 0 }, holds)
+	layers, err := containersLayers()
+	if err != nil {
+		return image.Pruned{}, err
+	}
+	p, err := store.Prune(ctx, image.Keep{
+		Image: func(d image.Document) bool { return len(uses[d.ID]) > 0 }, Use: holds, Layers: layers,
+	})
 	_ = os.Remove(dataRoot()) // it stays if there is anything in it
 	return p, err
+}
+
+// containersLayers gives the layers that this user's containers are started from, also those
+// whose stack was moved, or whose state is gone.
+func containersLayers() (map[string]bool, error) {
+	records, err := supervisor.Records(runtimeRoot())
+	if err != nil {
+		return nil, err
+	}
+	layers := map[string]bool{}
+	for _, r := range records {
+		for _, path := range r.Spec.Root.Layers {
+			layers[path] = true
+		}
+	}
+	return layers, nil
 }
 
 // holdsImage reports whether the stack of a use still has its resource. What cannot be read,

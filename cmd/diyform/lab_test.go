@@ -2,11 +2,14 @@ package main_test
 
 import (
 	"encoding/json"
+	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -42,9 +45,6 @@ func newLab(t *testing.T, configuration string) *lab {
 	l.env = append(os.Environ(), "GORACE=atexit_sleep_ms=0", "PATH="+bin+":"+os.Getenv("PATH"))
 	for name, dir := range playhost.Folders(0) {
 		l.env = append(l.env, name+"="+dir)
-	}
-	if mayLimit() {
-		l.env = append(l.env, "DIYFORM_VAR_memory=64M")
 	}
 	source, err := os.ReadFile(filepath.Join("testdata", configuration))
 	if err != nil {
@@ -151,13 +151,34 @@ func (l *lab) compare(want machine, patience time.Duration) (difference string) 
 	}
 }
 
-// supervisor finds the process id of the stack's supervisor, or gives 0.
+// supervisor finds the process id of the stack's supervisor, or gives 0. A container that has
+// not run its command yet has the same command line, but is in another user namespace.
 func (l *lab) supervisor() int {
 	l.Helper()
 	for pid, line := range l.commandLines() {
-		if strings.HasPrefix(line, "diyform-supervisor ") && strings.Contains(line, l.lineage) {
+		own, err := os.Readlink("/proc/self/ns/user")
+		if err != nil {
+			l.Fatal(err)
+		}
+		name, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/user", pid))
+		if err == nil && name == own && strings.HasPrefix(line, "diyform-supervisor ") && strings.Contains(line, l.lineage) {
 			return pid
 		}
 	}
 	return 0
+}
+
+// killSupervisor kills the stack's supervisor, if there is one, and waits for its end.
+func (l *lab) killSupervisor() {
+	l.Helper()
+	pid := l.supervisor()
+	if pid == 0 {
+		return
+	}
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
+		l.Fatal(err)
+	}
+	for l.supervisor() == pid {
+		time.Sleep(time.Millisecond)
+	}
 }

@@ -30,7 +30,9 @@ data "TYPE" "NAME" {
 What they have is ` + "`TYPE.NAME.ATTRIBUTE`" + ` and ` + "`data.TYPE.NAME.ATTRIBUTE`" + ` in other blocks; a reference
 also says what has to come first. Every resource and data block may have, besides its own
 arguments, ` + "`depends_on`" + ` (a list of what has to come first although no reference says so) and
-one of ` + "`count`" + ` (how many there are) and ` + "`for_each`" + ` (a map or a set of strings: one for each).
+one of ` + "`count`" + ` (how many there are) and ` + "`for_each`" + ` (a map or a set of strings: one for each);
+a resource a block ` + "`lifecycle`" + ` too: enabled, prevent_destroy, ignore_changes, replace_triggered_by,
+precondition and postcondition.
 
 In the tables, "computed" as a default means that diyform or the kernel finds the value where
 none is given, and "replaced" under "on change" that the object is destroyed and made anew when

@@ -16,15 +16,6 @@ import (
 	"github.com/diyform/diyform/providers/schema"
 )
 
-// Batch keeps containers that nobody waits for from those that may take long: what depends on
-// the one goes on without the other.
-func (container) Batch(v *containerAttrs) string {
-	if v.Wait {
-		return "wait"
-	}
-	return ""
-}
-
 // Apply works on all containers of the batch at once: most of the time of a start or stop is
 // spent in waiting.
 func (c container) Apply(ctx context.Context, k *session, action providers.Action, ops []*containerOp) {

@@ -77,7 +77,7 @@ func (b volumeBlock) spec(env providers.Env) rootfs.Mount {
 }
 
 type deviceBlock struct {
-	Source string `diy:"source,required,replace" format:"path" doc:"Device file on the host, as /dev/net/tun."`
+	Source string `diy:"source,required,replace" format:"path" doc:"Device file on the host, as /dev/net/tun. Its own permissions hold: outside, the container's root is an ordinary user, who cannot open what only root may."`
 	Target string `diy:"target,replace" format:"path" doc:"Its place below /dev in the container. Left out, it is the source's."`
 }
 
@@ -86,9 +86,9 @@ func (b deviceBlock) spec() rootfs.Device {
 }
 
 type limitsBlock struct {
-	Memory    string     `diy:"memory" format:"size" doc:"Memory, the page cache of files included. Who wants more is ended by the kernel."`
+	Memory    string     `diy:"memory" format:"size" doc:"Memory, the page cache of files included; at least 1M. Who wants more is ended by the kernel."`
 	Swap      string     `diy:"swap" format:"size" doc:"Swap space besides the memory; 0 is none. Left out, it is the kernel's default."`
-	CPUs      float64    `diy:"cpus" min:"0" doc:"Time of processors: 0.5 is half of one."`
+	CPUs      float64    `diy:"cpus" min:"0" doc:"Time of processors: 0.5 is half of one; 0 is no limit."`
 	CPUWeight int        `diy:"cpu_weight" min:"1" max:"10000" doc:"Share of the processors where there is not enough for all. The default is 100."`
 	PIDs      int64      `diy:"pids" min:"1" doc:"Processes and threads."`
 	IOWeight  int        `diy:"io_weight" min:"1" max:"10000" doc:"Share of the disks where there is not enough for all. The default is 100."`

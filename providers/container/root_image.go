@@ -11,6 +11,7 @@ import (
 
 	"github.com/zclconf/go-cty/cty"
 
+	"github.com/diyform/diyform/internal/addr"
 	"github.com/diyform/diyform/internal/diag"
 	"github.com/diyform/diyform/providers"
 	"github.com/diyform/diyform/providers/container/image"
@@ -114,7 +115,7 @@ func deriveSource(d *providers.Derivation) {
 			return
 		}
 	}
-	digest, err := v.sourceDigest(context.Background(), d.Env)
+	digest, err := v.sourceDigest(d.Context, d.Env)
 	switch {
 	case err != nil: // an image that is there does not need its source; for a new one, Check says so
 	case digest == "":
@@ -168,7 +169,7 @@ func (rootImage) Check(s *snapshot, p *providers.Proposed[rootImageAttrs]) error
 			return explainImage(v, err)
 		}
 	}
-	_, err := v.sourceDigest(context.Background(), s.session.env)
+	_, err := v.sourceDigest(p.Context, s.session.env)
 	return explainImage(v, err)
 }
 
@@ -219,6 +220,9 @@ func (rootImage) Read(s *snapshot, r *recordedImage) (*recordedImage, error) {
 	if errors.Is(err, image.ErrNotFound) {
 		return nil, nil
 	}
+	if err == nil {
+		err = s.session.useImage(r.Address, r.Attrs.ID) // the stack may have been moved, or copied
+	}
 	return r, err
 }
 
@@ -231,7 +235,7 @@ func (rootImage) Apply(ctx context.Context, k *session, action providers.Action,
 			attrs, err := op.Planned, error(nil)
 			switch {
 			case action == providers.Delete:
-				err = k.images().Drop(k.env.Lineage, op.Address.String())
+				err = k.images().Drop(k.env.Dir, k.env.Lineage, op.Address.String())
 			case attrs.Path == "":
 				err = k.getImage(ctx, op, &attrs)
 			}
@@ -267,7 +271,9 @@ func (k *session) getImage(ctx context.Context, op *imageOp, v *rootImageAttrs) 
 		return err
 	}
 	v.ID, v.Digest, v.Size, v.SourceDigest = img.ID, img.Digest, img.Size, digest
-	return k.images().Use(image.Use{
-		Stack: k.env.Dir, Lineage: k.env.Lineage, Address: op.Address.String(), Image: img.ID,
-	})
+	return k.useImage(op.Address, img.ID)
+}
+
+func (k *session) useImage(a addr.Instance, id string) error {
+	return k.images().Use(image.Use{Stack: k.env.Dir, Lineage: k.env.Lineage, Address: a.String(), Image: id})
 }

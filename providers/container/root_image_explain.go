@@ -1,6 +1,7 @@
 package container
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -74,6 +75,10 @@ func ExplainImage(name string, err error) *diag.Problem {
 	case errors.Is(err, fs.ErrNotExist):
 		p.Summary = "The source of the image is not there"
 		p.Detail = fmt.Sprintf("%s: %s", name, diag.Sentence(reason(err)))
+	case isUntrusted(err):
+		p.Summary = "The registry's certificate proves nothing"
+		p.Detail += " Add the authority that issued it to those that this machine trusts, or name its file in SSL_CERT_FILE; " +
+			"set insecure = true if nothing is to be proved."
 	case isUnreachable(err):
 		p.Summary = "The registry cannot be reached"
 		p.Detail += " Check the name, the network, and HTTPS_PROXY."
@@ -86,7 +91,13 @@ func ExplainImage(name string, err error) *diag.Problem {
 func isUnreachable(err error) bool {
 	var request *url.Error
 	var connection *net.OpError
-	return errors.As(err, &request) || errors.As(err, &connection)
+	return !isUntrusted(err) && (errors.As(err, &request) || errors.As(err, &connection))
+}
+
+// isUntrusted reports whether a registry could not prove that it is who it should be.
+func isUntrusted(err error) bool {
+	var certificate *tls.CertificateVerificationError
+	return errors.As(err, &certificate)
 }
 
 // explainAnswer says what a registry answered, and to what.

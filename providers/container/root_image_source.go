@@ -91,7 +91,7 @@ func (v *rootImageAttrs) get(ctx context.Context, k *session, progress func(stri
 	if err != nil {
 		return image.Image{}, "", err
 	}
-	if img, err := store.Recall(digest + v.Platform); err == nil {
+	if img, err := store.Recall(v.remembered(digest)); err == nil {
 		progress("the store has the image already")
 		return img, digest, nil
 	} else if !errors.Is(err, image.ErrNotFound) {
@@ -101,7 +101,16 @@ func (v *rootImageAttrs) get(ctx context.Context, k *session, progress func(stri
 	if err != nil || digest == "" {
 		return img, "", err
 	}
-	return img, digest, store.Remember(digest+v.Platform, img.ID)
+	return img, digest, store.Remember(v.remembered(digest), img.ID)
+}
+
+// remembered is what the store knows a local source by: the same file is one image as a root
+// file system's archive, and another as an image's.
+func (v *rootImageAttrs) remembered(digest string) string {
+	if v.OCI != "" {
+		digest = "oci:" + digest
+	}
+	return digest + v.Platform
 }
 
 func (v *rootImageAttrs) make(ctx context.Context, k *session, store *image.Store, progress func(string)) (image.Image, error) {
@@ -109,7 +118,12 @@ func (v *rootImageAttrs) make(ctx context.Context, k *session, store *image.Stor
 	case v.Build != nil:
 		return v.Build.run(ctx, k.env, store, v.Platform, progress)
 	case v.Archive != "":
-		return store.Import(ctx, absolute(k.env, v.Archive), v.Platform, progress)
+		img, err := store.Import(ctx, absolute(k.env, v.Archive), v.Platform, progress)
+		if err == nil && holdsImage(img) {
+			err = problem("archive", "This is no root file system",
+				"%s is the archive of a container image, as docker save makes it: oci = %[1]q takes it.", v.Archive)
+		}
+		return img, err
 	}
 	img, err := store.Pull(ctx, v.source(k.env), progress)
 	// After a reboot everything is created again, maybe before the network is there.
@@ -121,4 +135,13 @@ func (v *rootImageAttrs) make(ctx context.Context, k *session, store *image.Stor
 		}
 	}
 	return img, err
+}
+
+// holdsImage reports whether what was unpacked is an image of containers itself, packed.
+func holdsImage(img image.Image) bool {
+	has := func(name string) bool {
+		_, err := os.Lstat(filepath.Join(img.Layers[0], name))
+		return err == nil
+	}
+	return (has("manifest.json") || has("oci-layout")) && !has("etc") && !has("bin") && !has("usr")
 }

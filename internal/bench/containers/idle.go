@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -51,14 +52,14 @@ func (b *bench) memory(client *supervisor.Client, took time.Duration) error {
 		return err
 	}
 	time.Sleep(rest) // after the last request
-	var inits int64
+	var inits memory
 	supervisor := 0
 	for _, c := range list {
 		size, err := proportional(c.PID)
 		if err != nil {
 			return err
 		}
-		inits += size
+		inits.all += size.all
 		if supervisor, err = parent(c.PID); err != nil {
 			return err
 		}
@@ -67,31 +68,39 @@ func (b *bench) memory(client *supervisor.Client, took time.Duration) error {
 	if err != nil {
 		return err
 	}
-	fmt.Printf("%d idle containers, started at once in %.0f ms\n", many, took.Seconds()*1000)
-	fmt.Printf("  supervisor %d kB, init processes %d kB: %.1f kB of ours a container (PSS)\n",
-		size>>10, inits>>10, float64(size+inits)/many/1024)
+	fmt.Printf("%d idle containers, started at once in %.0f ms\n", many, milliseconds(took))
+	fmt.Printf("  supervisor %d kB, of which %d kB are its program file; init processes %d kB\n",
+		size.all>>10, size.file>>10, inits.all>>10)
+	fmt.Printf("  %.1f kB of ours a container (PSS), %.1f kB without the program file\n",
+		float64(size.all+inits.all)/many/1024, float64(size.all-size.file+inits.all)/many/1024)
 	return nil
 }
 
 // rest is the time in which a supervisor gives back the memory that requests took.
 const rest = 3 * time.Second
 
-// proportional gives a process's memory, what it shares counted in part: proc_pid_smaps(5).
-func proportional(pid int) (int64, error) {
+// memory is a process's, what it shares counted in part: proc_pid_smaps(5).
+type memory struct {
+	all, file int64 // bytes
+}
+
+func proportional(pid int) (m memory, err error) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
 	if errors.Is(err, fs.ErrNotExist) {
-		return 0, fmt.Errorf("process %d has ended", pid)
+		return m, fmt.Errorf("process %d has ended", pid)
 	}
 	if err != nil {
-		return 0, err
+		return m, err
 	}
-	for line := range bytes.Lines(text) {
-		if rest, ok := bytes.CutPrefix(line, []byte("Pss:")); ok {
-			kilobytes, err := strconv.ParseInt(string(bytes.Fields(rest)[0]), 10, 64)
-			return kilobytes << 10, err
+	values := map[string]int64{}
+	for line := range strings.Lines(string(text)) {
+		if fields := strings.Fields(line); len(fields) == 3 && fields[2] == "kB" {
+			if values[fields[0]], err = strconv.ParseInt(fields[1], 10, 64); err != nil {
+				return m, err
+			}
 		}
 	}
-	return 0, fmt.Errorf("process %d has no Pss", pid)
+	return memory{values["Pss:"] << 10, values["Pss_File:"] << 10}, nil
 }
 
 func parent(pid int) (int, error) {

@@ -138,6 +138,21 @@ func enableOne(parent, controller string, needed bool) error {
 	if slices.Contains(strings.Fields(enabled), controller) {
 		return nil
 	}
+	// The kernel would take cpu and pids from a group with processes, which makes it the root of
+	// a threaded subtree: groups below it are "domain invalid" then, and take neither processes
+	// nor other controllers (EOPNOTSUPP, cgroup_is_thread_root() in the kernel).
+	full, err := occupied(parent)
+	if err != nil {
+		return err
+	}
+	if full && !needed {
+		return nil
+	}
+	if full {
+		if err := vacate(parent); err != nil {
+			return err
+		}
+	}
 	err = write(parent, "cgroup.subtree_control", "+"+controller)
 	if err == nil || !needed {
 		return nil
@@ -156,6 +171,22 @@ func enableOne(parent, controller string, needed bool) error {
 		}
 	}
 	return nil
+}
+
+// occupied reports whether a group has processes, unless it is the root of all, which may have
+// those and controllers both.
+func occupied(dir string) (bool, error) {
+	if !exists(dir, "cgroup.type") {
+		return false, nil
+	}
+	text, err := readText(dir, "cgroup.procs")
+	if errors.Is(err, syscall.EOPNOTSUPP) { // in a threaded subtree
+		return true, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("look for processes in control group: %w", err)
+	}
+	return text != "", nil
 }
 
 // vacated is the group that the processes of a base are moved to.

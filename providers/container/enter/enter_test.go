@@ -195,7 +195,7 @@ while True:
 `}
 		})
 		var conn io.ReadCloser
-		for deadline := time.Now().Add(10 * time.Second); conn == nil; time.Sleep(20 * time.Millisecond) {
+		for deadline := time.Now().Add(30 * time.Second); conn == nil; time.Sleep(20 * time.Millisecond) {
 			dialed, err := enter.Dial(t.Context(), c.Process, "tcp", "localhost:7777")
 			switch {
 			case err == nil:

@@ -92,7 +92,7 @@ func testKilledPull(t *testing.T) {
 	}
 }
 
-// Several processes may want the same at once, while another one cleans up.
+// Several processes may want the same at once, and each sweeps the store before.
 func TestConcurrentPulls(t *testing.T) {
 	playtest.Require(t)
 	dir := filepath.Join(t.TempDir(), "images")

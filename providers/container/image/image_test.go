@@ -232,7 +232,9 @@ func checkFiles(t *testing.T, i image.Image) {
 
 func prune(t *testing.T, store *image.Store) image.Pruned {
 	t.Helper()
-	p, err := store.Prune(context.Background(), func(image.Document) bool { return false }, func(image.Use) bool { return false })
+	p, err := store.Prune(context.Background(), image.Keep{
+		Image: func(image.Document) bool { return false }, Use: func(image.Use) bool { return false },
+	})
 	if err != nil {
 		t.Error(err)
 	}
@@ -248,9 +250,14 @@ func TestPruneLeavesNothing(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		kept, err := store.Prune(t.Context(), func(d image.Document) bool { return d.ID == got.ID }, nil)
+		kept, err := store.Prune(t.Context(), image.Keep{Image: func(d image.Document) bool { return d.ID == got.ID }})
 		if err != nil || len(kept.Images) != 0 || kept.Layers != 0 {
 			t.Errorf("pruned what is wanted: %+v, %v", kept, err)
+		}
+		nobody := func(image.Document) bool { return false }
+		kept, err = store.Prune(t.Context(), image.Keep{Image: nobody, Layers: map[string]bool{got.Layers[0]: true, got.Layers[1]: true}})
+		if err != nil || len(kept.Images) != 0 || kept.Layers != 0 {
+			t.Errorf("pruned what runs: %+v, %v", kept, err)
 		}
 		p := prune(t, store)
 		if len(p.Images) != 1 || p.Layers != 2 || p.Size != got.Size {

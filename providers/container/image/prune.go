@@ -18,10 +18,19 @@ type Pruned struct {
 	Size   int64 // of the layers' files, in bytes
 }
 
-// Prune removes the images that keep does not want, layers that no image has, and what killed
-// commands left. The images go first: a layer that is still missing after that is fetched by
-// whoever wants it.
-func (s *Store) Prune(ctx context.Context, keep func(Document) bool, holds Holds) (Pruned, error) {
+// Keep says what a prune leaves.
+type Keep struct {
+	Image func(Document) bool
+	Use   Holds
+	// Layers, by their paths, are what containers are started from. They stay whatever became
+	// of the resources, and so do images that have no others.
+	Layers map[string]bool
+}
+
+// Prune removes the images that nobody wants to keep, layers that no image has, and what
+// killed commands left. The images go first: a layer that is still missing after that is
+// fetched by whoever wants it.
+func (s *Store) Prune(ctx context.Context, keep Keep) (Pruned, error) {
 	var p Pruned
 	if err := s.sweep(ctx); err != nil {
 		return p, fmt.Errorf("clean image store: %w", err)
@@ -32,7 +41,7 @@ func (s *Store) Prune(ctx context.Context, keep func(Document) bool, holds Holds
 	}
 	wanted := map[string]bool{}
 	for _, d := range list {
-		if !keep(d) {
+		if !keep.Image(d) && !s.runs(d, keep) {
 			if err := os.Remove(s.documentPath(d.ID)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return p, fmt.Errorf("remove image: %w", err)
 			}
@@ -48,13 +57,19 @@ func (s *Store) Prune(ctx context.Context, keep func(Document) bool, holds Holds
 		}
 		wanted[foldersID(file.RootFS.DiffIDs).Hex] = true
 	}
-	if err := s.pruneUses(holds); err != nil {
+	if err := s.pruneUses(keep.Use); err != nil {
 		return p, err
 	}
-	if err := s.pruneLayers(ctx, wanted, &p); err != nil {
+	if err := s.pruneLayers(ctx, wanted, keep, &p); err != nil {
 		return p, err
 	}
 	return p, s.pruneNotes(len(list) == len(p.Images))
+}
+
+// runs reports whether containers have all layers of an image.
+func (s *Store) runs(d Document, keep Keep) bool {
+	i, err := s.image(d)
+	return err == nil && !slices.ContainsFunc(i.Layers, func(path string) bool { return !keep.Layers[path] })
 }
 
 // pruneNotes removes what was remembered of sources whose image is gone, and of an empty
@@ -107,18 +122,18 @@ func (s *Store) pruneUses(holds Holds) error {
 	return nil
 }
 
-func (s *Store) pruneLayers(ctx context.Context, wanted map[string]bool, p *Pruned) error {
+func (s *Store) pruneLayers(ctx context.Context, wanted map[string]bool, keep Keep, p *Pruned) error {
 	entries, err := os.ReadDir(s.path("layers"))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	for _, e := range entries {
 		hex, _, _ := strings.Cut(e.Name(), ".")
-		if !e.IsDir() || hex == "" || wanted[hex] {
+		path := s.path("layers", e.Name())
+		if !e.IsDir() || hex == "" || wanted[hex] || keep.Layers[path] {
 			continue
 		}
 		var f facts
-		path := s.path("layers", e.Name())
 		if err := readJSON(path+".json", &f); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"slices"
 	"strings"
@@ -197,8 +198,17 @@ func listBoth(t *testing.T, w lists) (ours, theirs []string) {
 	if err := json.Unmarshal(out.Bytes(), &both); err != nil {
 		t.Fatal(err)
 	}
-	return both[0], both[1]
+	ours, theirs = both[0], both[1]
+	for i, line := range theirs {
+		// A folder that no entry stands for was made now, says umoci.
+		if i < len(ours) && !changed.MatchString(line) {
+			ours[i] = changed.ReplaceAllString(ours[i], "")
+		}
+	}
+	return ours, theirs
 }
+
+var changed = regexp.MustCompile(` 100000\d{4}\.500`)
 
 func (w lists) write(to io.Writer) error {
 	bundle := w.Image + "-bundle"
@@ -269,7 +279,7 @@ func (w lists) list(root string) ([]string, error) {
 		if w.Ranged {
 			line += fmt.Sprintf(" %d:%d", st.Uid, st.Gid)
 		}
-		if year := time.Unix(st.Mtim.Unix()).Year(); year < 2010 { // umoci makes what has no entry now
+		if time.Unix(st.Mtim.Unix()).Year() < 2010 {
 			line += fmt.Sprintf(" %d.%d", st.Mtim.Sec, st.Mtim.Nsec)
 		}
 		value := make([]byte, 100)

@@ -18,26 +18,34 @@ type Use struct {
 	Since   time.Time `json:"since"`
 }
 
-// usePath is the same for the same resource, whatever image it uses.
-func (s *Store) usePath(lineage, address string) string {
-	return s.path("uses", hexOf(lineage+"\x00"+address)+".json")
+// usePath is the same for the same resource, whatever image it uses. A copy of a stack, in
+// another folder, has uses of its own.
+func (s *Store) usePath(stack, lineage, address string) string {
+	return s.path("uses", hexOf(stack+"\x00"+lineage+"\x00"+address)+".json")
 }
 
-// Use records a use, in the place of the resource's earlier one.
+// Use records a use, in the place of the resource's earlier one. It is meant to be called often.
 func (s *Store) Use(u Use) error {
+	var old Use
+	if readJSON(s.usePath(u.Stack, u.Lineage, u.Address), &old) == nil {
+		u.Since = old.Since
+		if u == old {
+			return nil
+		}
+	}
 	if err := os.MkdirAll(s.path("uses"), 0o700); err != nil {
 		return fmt.Errorf("record use of image: %w", err)
 	}
 	u.Since = time.Now().UTC()
-	if err := writeJSON(s.usePath(u.Lineage, u.Address), u); err != nil {
+	if err := writeJSON(s.usePath(u.Stack, u.Lineage, u.Address), u); err != nil {
 		return fmt.Errorf("record use of image: %w", err)
 	}
 	return nil
 }
 
 // Drop takes a resource's use away. The image stays until a prune.
-func (s *Store) Drop(lineage, address string) error {
-	err := os.Remove(s.usePath(lineage, address))
+func (s *Store) Drop(stack, lineage, address string) error {
+	err := os.Remove(s.usePath(stack, lineage, address))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("drop use of image: %w", err)
 	}

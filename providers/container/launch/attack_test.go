@@ -128,8 +128,8 @@ func TestSystemCalls(t *testing.T) {
 		} {
 			t.Run(name, func(t *testing.T) {
 				s := shell(t, "")
-				s.Command, s.Env = []string{"/mnt/attack"}, map[string]string{attackVariable: "1"}
-				s.Root.Mounts = []rootfs.Mount{{Source: exe, Target: "/mnt/attack"}}
+				s.Command, s.Env = []string{"/tmp/attack"}, map[string]string{attackVariable: "1"}
+				s.Root.Mounts = []rootfs.Mount{{Source: exe, Target: "/tmp/attack"}}
 				change(&s)
 				if _, err := chooseIDs(IDMapRange, "a"); err != nil && s.User != "" {
 					t.Skip(err)

@@ -233,7 +233,7 @@ func (c composition) whose(kind string) rootfs.Namespace {
 // entered are the kinds of namespaces that are entered.
 func (c composition) entered() fork.Namespaces {
 	if c.kept {
-		return fork.User | fork.Network
+		return c.spec.made() & (fork.User | fork.Network)
 	}
 	return c.spec.joined()
 }

@@ -371,15 +371,20 @@ func (c *Container) Start(ctx context.Context) error {
 	return nil
 }
 
-// Kill ends the container's processes and waits until the first is gone.
-func (c *Container) Kill() { end(c.child, c.Process) }
+// Kill ends the container's processes, waits until the first is gone, and closes Process.
+func (c *Container) Kill() {
+	c.Reap()
+	c.Process.Close()
+}
 
-func end(child *fork.Child, p *pidfd.Process) {
+// Reap does so and leaves Process open.
+func (c *Container) Reap() { reap(c.child, c.Process) }
+
+func reap(child *fork.Child, p *pidfd.Process) {
 	child.Close()
 	if err := p.Signal(syscall.SIGKILL); err == nil || errors.Is(err, pidfd.ErrGone) {
 		if p.Wait(context.Background()) == nil {
 			p.Reap()
 		}
 	}
-	p.Close()
 }

@@ -1,6 +1,7 @@
 package rootfs
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -115,6 +116,18 @@ func TestMappedVolume(t *testing.T) {
 			t.Errorf("on the host it belongs to %d:%d", uid, gid)
 		}
 	})
+}
+
+// TestVolumeThatCannotBeMapped is about a file system without FS_ALLOW_IDMAP, which proc is.
+func TestVolumeThatCannotBeMapped(t *testing.T) {
+	if os.Geteuid() != 0 || !realRoot() {
+		t.Skip("it takes root to map the ids of a mount")
+	}
+	b := newBox(t, Spec{Directory: busybox(t), Mounts: []Mount{{Source: "/proc/fs", Target: "/volume", MapIDs: true}}})
+	_, err := b.try("true")
+	if !errors.Is(err, mount.ErrNotMappable) || !strings.Contains(err.Error(), "the folder must be on ext4") {
+		t.Errorf("error is %v", err)
+	}
 }
 
 // TestLockedFlags checks that a bind does not allow what the host's mount forbids.

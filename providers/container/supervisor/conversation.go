@@ -58,7 +58,8 @@ func (s *conversation) find(ctx context.Context, id string) (*container, error) 
 	}
 }
 
-// all gives the containers when those are made that were begun before.
+// all gives the containers when those are made that were begun before. One that is just being
+// started is waited for: what it looks like meanwhile is nothing to plan by.
 func (s *conversation) all(ctx context.Context) ([]*container, error) {
 	s.mu.Lock()
 	err := s.heardLocked()
@@ -75,9 +76,13 @@ func (s *conversation) all(ctx context.Context) ([]*container, error) {
 		if err := c.awaitMade(ctx); err != nil {
 			return nil, err
 		}
-		if s.holds(c) {
-			made = append(made, c)
+		if !s.holds(c) {
+			continue
 		}
+		if err := c.await(ctx, func(s Status) bool { return s.Phase != Starting }); err != nil {
+			return nil, err
+		}
+		made = append(made, c)
 	}
 	return made, nil
 }

@@ -214,7 +214,10 @@ func crashEverywhere(t *testing.T, live func(t *testing.T, failpoint string)) {
 		if i > 0 && hits[i-1] == hit && strings.HasSuffix(hit, "reply.before") {
 			continue // somebody looks again and again
 		}
-		t.Run(strings.ReplaceAll(hit, " ", "-"), func(t *testing.T) { live(t, strconv.Itoa(i+1)) })
+		t.Run(strings.ReplaceAll(hit, " ", "-"), func(t *testing.T) {
+			t.Parallel()
+			live(t, strconv.Itoa(i+1))
+		})
 	}
 }
 
@@ -275,10 +278,11 @@ func (s stack) runSurely(settings supervisor.Settings, before int) supervisor.St
 // live is a container's life, with a supervisor that may be killed in it.
 func live(t *testing.T, failpoint string) {
 	s := newStack(t)
+	network := filepath.Base(t.Name()) // subtests run side by side
 	marker := "diyform-test-" + strconv.Itoa(os.Getpid()) + "-" + strings.ReplaceAll(t.Name(), "/", "-")
 	sp := spec(": " + marker + "; trap 'exit 3' TERM; while :; do sleep 0.01; done")
 	if os.Geteuid() == 0 {
-		sp.Network = launch.Network{Name: "box", Mark: "diyform:test"}
+		sp.Network = launch.Network{Name: network, Mark: "diyform:test"}
 	}
 	crashing(t, s, failpoint)
 	ctx := testContext(t)
@@ -287,7 +291,7 @@ func live(t *testing.T, failpoint string) {
 		t.Fatalf("the container is %s: %s", status.Phase, status.Problem)
 	}
 	if sp.Network.Name != "" {
-		if pin, err := netns.Lookup("box"); err != nil || pin.ID != status.Network {
+		if pin, err := netns.Lookup(network); err != nil || pin.ID != status.Network {
 			t.Errorf("the network namespace's name means %+v, %v; the container's is %+v", pin, err, status.Network)
 		}
 	}
@@ -311,7 +315,7 @@ func live(t *testing.T, failpoint string) {
 	if pids := append(processes(t, marker), processes(t, s.dir)...); len(pids) > 0 {
 		t.Errorf("processes are left: %v", pids)
 	}
-	if _, err := netns.Lookup("box"); err == nil {
+	if _, err := netns.Lookup(network); err == nil {
 		t.Error("the network namespace's name is left")
 	}
 }

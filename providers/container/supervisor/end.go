@@ -55,7 +55,7 @@ func (c *container) finish(r *run) {
 	e := ending{at: time.Now().UTC()}
 	var exitErr error
 	if r.launched != nil {
-		r.launched.Kill() // reaps it
+		r.launched.Reap()
 	} else {
 		e.exit, exitErr = r.exit()
 	}
@@ -69,7 +69,9 @@ func (c *container) finish(r *run) {
 		complain(err)
 	}
 	failpoint.Hit("supervisor.end.after")
+	c.change.Lock() // who has it may be about to send a signal
 	r.process.Close()
+	c.change.Unlock()
 	c.stack.touch()
 }
 

@@ -47,7 +47,16 @@ func TestOwnNetworkHasAName(t *testing.T) {
 // its name, and with what is in it, also after its supervisor was killed.
 func TestRestartKeepsNetwork(t *testing.T) {
 	playtest.Require(t) // where every user is root
-	sp := spec(forever)
+	t.Run("own user", func(t *testing.T) { restartKeepsNetwork(t, spec(forever)) })
+	t.Run("host's user", func(t *testing.T) {
+		sp := spec(forever)
+		sp.Namespaces.Keep = []string{"user"}
+		sp.Privileges.Add = []string{"NET_ADMIN"} // to add links
+		restartKeepsNetwork(t, sp)
+	})
+}
+
+func restartKeepsNetwork(t *testing.T, sp launch.Spec) {
 	sp.Network = launch.Network{Name: "own", Mark: "diyform:test"}
 	s := newStack(t)
 	first := s.run(sp)

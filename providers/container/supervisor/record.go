@@ -96,6 +96,27 @@ func (f folder) load() (Record, error) {
 	return r, nil
 }
 
+// Records gives the records of all stacks whose runtime folders are below root, also of
+// containers that do not run at the moment, and whoever supervises them.
+func Records(root string) ([]Record, error) {
+	folders, err := filepath.Glob(filepath.Join(root, "*", containersName, "*"))
+	if err != nil {
+		return nil, fmt.Errorf("find containers: %w", err)
+	}
+	var list []Record
+	for _, f := range folders {
+		r, err := folder(f).load()
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, r)
+	}
+	return list, nil
+}
+
 // remove removes the folder. The record goes last but for the folder itself: as long as
 // there is anything, it says what.
 func (f folder) remove() error {

@@ -46,6 +46,8 @@ func newRun() *run {
 // launch makes the process of a run, which waits for its start. That this may have been begun
 // must be recorded. When it fails, nothing is left of it.
 func (c *container) launch(ctx context.Context) (_ *run, err error) {
+	c.stack.launching <- struct{}{}
+	defer func() { <-c.stack.launching }()
 	s := c.status()
 	r := newRun()
 	defer func() {

@@ -35,7 +35,7 @@ type server struct {
 	*stack
 	boot string
 
-	mu      sync.Mutex
+	// Guarded by the stack's mu.
 	busy    int  // creates and removes under way
 	leaving bool // no new requests
 	quit    chan struct{}

@@ -10,12 +10,18 @@ import (
 	"github.com/diyform/diyform/providers/container/output"
 )
 
+// launches is how many containers are launched at the same time. The supervisor runs on one
+// processor, the rest is in the kernel, under locks that all have in common. More at once would
+// only need more memory, of which parts stay in use.
+const launches = 4
+
 // stack is what the containers of a supervisor have together.
 type stack struct {
 	dir       string
 	collector *output.Collector
 	touched   chan struct{} // has something when the containers' addresses may have changed
 	names     names
+	launching chan struct{} // has something for each launch that is under way
 
 	mu         sync.Mutex
 	containers map[string]*container // by id
@@ -28,6 +34,7 @@ func newStack(dir string) (*stack, error) {
 	}
 	s := &stack{
 		dir: dir, collector: collector, touched: make(chan struct{}, 1), containers: map[string]*container{},
+		launching: make(chan struct{}, launches),
 	}
 	s.names = names{stack: s, watchers: map[netns.ID]*watcher{}, attempted: map[firstProcess]map[string]string{}}
 	return s, nil

@@ -26,12 +26,23 @@ type source struct {
 // maxLine is more than the longest such line: a name has 255 bytes.
 const maxLine = 4 << 10
 
-func sendStream(to io.Writer, stream io.Reader) error {
+// sendStream sends somebody's archive. A read that waits for more of it cannot be called back:
+// when ctx ends, it stays behind until this process ends.
+func sendStream(ctx context.Context, to io.Writer, stream io.Reader) error {
 	if err := json.NewEncoder(to).Encode(source{Stream: true}); err != nil {
 		return err
 	}
-	_, err := io.Copy(to, stream)
-	return err
+	done := make(chan error, 1)
+	go func() {
+		_, err := io.Copy(to, stream)
+		done <- err
+	}()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 }
 
 // send writes what is at a path below root.

@@ -64,7 +64,7 @@ func Into(ctx context.Context, container *pidfd.Process, path, local string, str
 		return Stats{}, err
 	}
 	if stream != nil {
-		err = sendStream(write, stream)
+		err = sendStream(ctx, write, stream)
 	} else {
 		err = sendLocal(ctx, write, local, o)
 	}
