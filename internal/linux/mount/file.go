@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/diyform/diyform/internal/linux/inode"
 )
 
 // ErrReplaced says that a path is not the mounted file that it should be.
@@ -23,7 +25,7 @@ func OpenFile(pid int, path, source string) (*os.File, error) {
 		return nil, fmt.Errorf("open root of process %d: %w", pid, err)
 	}
 	defer unix.Close(root)
-	place, err := placeIn(root, path)
+	place, err := inode.InRoot(root, path)
 	if err != nil {
 		return nil, fmt.Errorf("open %s in root of process %d: %w", path, pid, err)
 	}
@@ -37,20 +39,6 @@ func OpenFile(pid int, path, source string) (*os.File, error) {
 		return nil, fmt.Errorf("open %s in root of process %d: %w", path, pid, err)
 	}
 	return os.NewFile(uintptr(fd), path), nil
-}
-
-// placeIn opens what a path means where a folder is the root. The kernel asks to try again
-// when somebody, somewhere, renamed or mounted while it looked up "..".
-func placeIn(root int, path string) (int, error) {
-	const tries = 1000
-	how := &unix.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS}
-	for range tries {
-		fd, err := unix.Openat2(root, path, how)
-		if !errors.Is(err, unix.EAGAIN) {
-			return fd, err
-		}
-	}
-	return -1, unix.EAGAIN
 }
 
 // expectFile checks that an open place is a regular file that is the root of a mount of a

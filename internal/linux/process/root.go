@@ -9,6 +9,8 @@ import (
 	"slices"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/diyform/diyform/internal/linux/inode"
 )
 
 // ErrNotRegular says that a file is a folder, a device, a pipe or a socket, or one of those
@@ -44,10 +46,7 @@ func ReadIn(root *os.File, path string, limit int64) ([]byte, error) {
 }
 
 func readIn(root *os.File, path string, limit int64) ([]byte, error) {
-	fd, err := unix.Openat2(int(root.Fd()), path, &unix.OpenHow{
-		Flags:   unix.O_PATH | unix.O_CLOEXEC,
-		Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS,
-	})
+	fd, err := inode.InRoot(int(root.Fd()), path)
 	if errors.Is(err, unix.ENOTDIR) || errors.Is(err, unix.ELOOP) {
 		err = fs.ErrNotExist
 	}
