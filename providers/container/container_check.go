@@ -132,6 +132,9 @@ func checkIDs(v *containerAttrs) error {
 	return nil
 }
 
+// leastMemory is with how much, in bytes, a container was always seen to begin; with 256K none is.
+const leastMemory = 1 << 20
+
 // checkLimits asks whether this machine has control groups for the limits.
 func checkLimits(b *limitsBlock) error {
 	if b == nil {
@@ -140,6 +143,9 @@ func checkLimits(b *limitsBlock) error {
 	limits := b.limits()
 	if err := limits.Validate(); err != nil {
 		return problem("limits", "Invalid limits", "%s", diag.Sentence(err.Error()))
+	}
+	if limits.Memory != 0 && limits.Memory < leastMemory {
+		return problem("limits", "Too little memory", "With memory = %q not even the container's first process can begin. Give it 1M or more.", b.Memory)
 	}
 	if err := cgroup.Supports(limits); err != nil {
 		return &diag.Problem{

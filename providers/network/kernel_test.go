@@ -94,7 +94,7 @@ func (k *kernel) planAt(a addr.Instance, config map[string]cty.Value, prior *pro
 	for _, p := range problems {
 		k.t.Fatal(p)
 	}
-	d := &providers.Derivation{Context: t.Context(), Address: a, Env: testEnv, Config: c, Planned: t.Schema().Propose(c, before)}
+	d := &providers.Derivation{Context: k.t.Context(), Address: a, Env: testEnv, Config: c, Planned: t.Schema().Propose(c, before)}
 	t.Derive(d)
 	if err := t.Validate(d.Planned); err != nil {
 		k.t.Fatal(err)

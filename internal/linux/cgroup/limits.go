@@ -42,7 +42,6 @@ func (l Limits) Zero() bool { return len(l.controllers()) == 0 }
 const (
 	minCPUs   = 0.01 // min_cfs_quota_period in kernel/sched/core.c: a millisecond of the period
 	maxCPUs   = 1 << 16
-	minMemory = 1 << 20 // bytes; seen to begin with 512 KB, and not with half of it
 	maxWeight = 10000
 )
 
@@ -52,8 +51,8 @@ func (l Limits) Validate() error {
 	wrong := func(limit string, value any, must string) {
 		errs = append(errs, fmt.Errorf("limit %q is %v and must be %s", limit, value, must))
 	}
-	if l.Memory != 0 && l.Memory < minMemory {
-		wrong("memory", l.Memory, "at least 1M: with less no process begins")
+	if l.Memory < 0 {
+		wrong("memory", l.Memory, "positive")
 	}
 	if l.Swap != nil && *l.Swap < 0 {
 		wrong("swap", *l.Swap, "0 or more")

@@ -130,13 +130,13 @@ func TestLimitWithoutAFileIsAnError(t *testing.T) {
 		limits Limits
 		files  map[string]string
 	}{
-		"memory":      {Limits{Memory: 1 << 20}, nil},
+		"memory":      {Limits{Memory: 1}, nil},
 		"cpus":        {Limits{CPUs: 1}, empty("cpu.weight")},
 		"cpu_weight":  {Limits{CPUWeight: 1}, empty("cpu.max")},
 		"pids":        {Limits{PIDs: 1}, nil},
 		"io_weight":   {Limits{IOWeight: 1}, empty("io.max")},
-		"swap":        {Limits{Memory: 1 << 20, Swap: &swap}, empty("memory.max")},
-		"swap (1)":    {Limits{Memory: 1 << 20, Swap: &swap}, map[string]string{limitFile: "0"}},
+		"swap":        {Limits{Memory: 1, Swap: &swap}, empty("memory.max")},
+		"swap (1)":    {Limits{Memory: 1, Swap: &swap}, map[string]string{limitFile: "0"}},
 		"swap alone":  {Limits{Swap: &swap}, map[string]string{limitFile: "0", totalFile: "0"}},
 		"io":          {Limits{IO: []IO{{Device: disk(t).sys}}}, nil},
 		"no such one": {Limits{IO: []IO{{Device: "/proc/self"}}}, empty("io.max")},
