@@ -144,10 +144,13 @@ func (k *session) remove(ctx context.Context, prior *recordedContainer) error {
 	if isGone(err) {
 		err = k.removeOrphan(ctx, prior)
 	}
+	if err == nil {
+		err = k.client.Remove(ctx, prior.Identity.ID)
+	}
 	if err != nil {
 		return err
 	}
-	return k.client.Remove(ctx, prior.Identity.ID)
+	return rootfs.Remove(ctx, dataFolder(k.env, prior.Address)) // where no record told of it
 }
 
 // isOrphan reports whether a container runs that the supervisor does not know.

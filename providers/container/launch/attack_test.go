@@ -134,7 +134,9 @@ func TestSystemCalls(t *testing.T) {
 				if _, err := chooseIDs(IDMapRange, "a"); err != nil && s.User != "" {
 					t.Skip(err)
 				}
-				if got := outcome(t, s); got != "tried all" {
+				// A test binary with coverage says that it has nowhere to write it to.
+				got := strings.TrimSpace(strings.TrimSuffix(outcome(t, s), "warning: GOCOVERDIR not set, no coverage data emitted"))
+				if got != "tried all" {
 					t.Error(got)
 				}
 			})

@@ -381,7 +381,13 @@ func TestFollow(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got.String() != want {
-		t.Error("the reader got something else than was written")
+		g, w := strings.Split(got.String(), "\n"), strings.Split(want, "\n")
+		for i := range min(len(g), len(w)) {
+			if g[i] != w[i] {
+				t.Errorf("line %d is %q, not %q, and then comes %q", i, g[i], w[i], g[min(i+1, len(g)-1)])
+				break
+			}
+		}
 	}
 	if files, _ := filepath.Glob(logOf(folder) + "*"); len(files) < 50 {
 		t.Errorf("there are only %d files", len(files))

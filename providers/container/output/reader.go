@@ -65,7 +65,9 @@ func Open(path string, q Query) (*Reader, error) {
 		return nil, err
 	}
 	r := &Reader{path: path, query: q, watch: watch, lines: bufio.NewReaderSize(nil, 32<<10)}
-	if err := r.openAll(); err != nil {
+	files, err := r.openSince(nil)
+	r.setFiles(files)
+	if err != nil {
 		r.Close()
 		return nil, err
 	}
@@ -88,42 +90,53 @@ func (r *Reader) Close() error {
 // rotations is how often in a row a log may be rotated while it is being opened.
 const rotations = 100
 
-// openAll opens all files of the log, newest first. One that is met twice was renamed in
-// between: then one may have been missed.
-func (r *Reader) openAll() error {
+// openSince opens the files of the log that are newer than the known one, oldest first; all,
+// where that is nil or gone.
+func (r *Reader) openSince(known *os.File) ([]*os.File, error) {
 	for range rotations {
-		files, again, err := openFiles(r.path)
+		newest, _ := os.Stat(r.path)
+		files, err := openFiles(r.path, known)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		if !again {
-			r.setFiles(files)
-			return nil
+		// The newest file is renamed last. As long as it has its name, those behind it have the
+		// names of before or, for a part of them, the next: none is missed.
+		if now, _ := os.Stat(r.path); unchanged(newest, now) {
+			return files, nil
 		}
 		for _, f := range files {
 			f.Close()
 		}
 	}
-	return fmt.Errorf("open log %s: it is rotated all the time", r.path)
+	return nil, fmt.Errorf("open log %s: it is rotated all the time", r.path)
 }
 
-// openFiles does not mind that one number is missing, as it is in the middle of a rotation.
-func openFiles(path string) (files []*os.File, again bool, err error) {
+// unchanged reports whether a name meant the same file twice; nil is none.
+func unchanged(a, b fs.FileInfo) bool {
+	return a == nil && b == nil || a != nil && b != nil && os.SameFile(a, b)
+}
+
+// openFiles does not mind that one number is missing, nor that a file is met twice, as happens
+// in the middle of a rotation.
+func openFiles(path string, known *os.File) (files []*os.File, err error) {
 	missing := 0
 	for ago := 0; ; ago++ {
 		f, err := os.Open(rotated(path, ago))
 		if errors.Is(err, fs.ErrNotExist) {
 			if missing++; missing > 1 {
-				return files, false, nil
+				return files, nil
 			}
 			continue
 		}
 		if err != nil {
-			return files, false, fmt.Errorf("open log: %w", err)
+			return files, fmt.Errorf("open log: %w", err)
+		}
+		if known != nil && same(f, known) {
+			return files, f.Close()
 		}
 		if len(files) > 0 && same(f, files[0]) {
 			f.Close()
-			return files, true, nil
+			continue
 		}
 		files = append([]*os.File{f}, files...)
 	}
@@ -258,38 +271,16 @@ func (r *Reader) catchUp() error {
 	if len(r.files) > 0 {
 		known = r.files[len(r.files)-1]
 	}
-	for range rotations {
-		files, again, err := openFiles(r.path)
-		if err != nil {
-			return err
-		}
-		if !again {
-			r.append(files, known)
-			return nil
-		}
-		for _, f := range files {
-			f.Close()
-		}
-	}
-	return fmt.Errorf("open log %s: it is rotated all the time", r.path)
-}
-
-// append adds the files that are newer than the known one; all, where that is gone.
-func (r *Reader) append(files []*os.File, known *os.File) {
-	first := 0
-	for i, f := range files {
-		if known != nil && same(f, known) {
-			first = i + 1
-		}
-	}
-	for _, f := range files[:first] {
-		f.Close()
+	files, err := r.openSince(known)
+	if err != nil {
+		return err
 	}
 	begin := len(r.files) == 0
-	r.files = append(r.files, files[first:]...)
-	if begin && len(r.files) > 0 {
-		r.lines.Reset(r.files[0])
+	r.files = append(r.files, files...)
+	if begin {
+		r.setFiles(r.files)
 	}
+	return nil
 }
 
 func ignoreMissing(err error) error {
