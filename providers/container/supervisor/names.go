@@ -8,6 +8,7 @@ import (
 	"maps"
 	"net/netip"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -19,6 +20,7 @@ import (
 	"github.com/diyform/diyform/internal/linux/process"
 	"github.com/diyform/diyform/internal/linux/rtnl"
 	"github.com/diyform/diyform/providers/container/enter"
+	"github.com/diyform/diyform/providers/container/launch"
 	"github.com/diyform/diyform/providers/container/rootfs"
 )
 
@@ -143,8 +145,9 @@ func (n *names) watch(ctx context.Context, running []*container) {
 	wanted := map[netns.ID]Status{}
 	if len(running) > 1 {
 		for _, c := range running {
-			s := c.status()
-			wanted[s.Network] = s
+			if s := c.status(); isReachable(s.Spec) {
+				wanted[s.Network] = s
+			}
 		}
 	}
 	for id, w := range n.watchers {
@@ -164,6 +167,13 @@ func (n *names) watch(ctx context.Context, running []*container) {
 			n.watchers[id] = n.watchOne(ctx, s)
 		}
 	}
+}
+
+// isReachable reports whether anybody can lay a cable into a container's network namespace:
+// its own without a name has none, as long as it exists.
+func isReachable(s launch.Spec) bool {
+	shared := slices.Contains(s.Namespaces.Keep, "network") || slices.Contains(s.Namespaces.Join, "network")
+	return shared || s.Network != (launch.Network{})
 }
 
 func (n *names) watchOne(ctx context.Context, s Status) *watcher {

@@ -16,6 +16,7 @@ import (
 	"github.com/diyform/diyform/internal/failpoint"
 	"github.com/diyform/diyform/internal/linux/bootid"
 	"github.com/diyform/diyform/internal/linux/localsocket"
+	"github.com/diyform/diyform/internal/linux/process"
 )
 
 const (
@@ -57,8 +58,16 @@ func newServer(dir string) (*server, error) {
 	}
 	return &server{
 		stack: stack, boot: boot, quit: make(chan struct{}),
-		rest: time.AfterFunc(restful, debug.FreeOSMemory),
+		rest: time.AfterFunc(restful, giveBack),
 	}, nil
+}
+
+// giveBack gives the system what memory a supervisor does not need to wait.
+func giveBack() {
+	debug.FreeOSMemory()
+	if err := process.ReleaseProgram(); err != nil {
+		complain(err)
+	}
 }
 
 // serve answers until the last container is removed, or ctx ends.
