@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -15,7 +14,6 @@ import (
 
 	"github.com/diyform/diyform/internal/linux/netns"
 	"github.com/diyform/diyform/internal/linux/pidfd"
-	"github.com/diyform/diyform/internal/playhost"
 	"github.com/diyform/diyform/internal/playhost/playtest"
 	"github.com/diyform/diyform/providers/container/enter"
 	"github.com/diyform/diyform/providers/container/launch"
@@ -23,38 +21,6 @@ import (
 )
 
 func TestMain(m *testing.M) { os.Exit(playtest.Main(m)) }
-
-// asEachUser runs a test as the playhost's root, and where that is the real machine's, once
-// more as the ordinary user.
-func asEachUser(t *testing.T, test func(t *testing.T)) {
-	t.Helper()
-	playtest.Require(t)
-	if os.Geteuid() != 0 {
-		test(t)
-		return
-	}
-	t.Run("root", test)
-	if ranges, err := os.ReadFile("/proc/self/uid_map"); err != nil || !strings.HasSuffix(string(ranges), "4294967295\n") {
-		return
-	}
-	t.Run("user", func(t *testing.T) {
-		home, err := os.MkdirTemp("", "home")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer os.RemoveAll(home)
-		if err := os.Chown(home, playhost.UserID, playhost.UserID); err != nil {
-			t.Fatal(err)
-		}
-		cmd := exec.Command("/proc/self/exe", "-test.run=^"+strings.TrimSuffix(t.Name(), "/user")+"$", "-test.v="+strconv.FormatBool(testing.Verbose()))
-		cmd.Env = append(os.Environ(), "HOME="+home, "TMPDIR="+home)
-		cmd.Dir = home
-		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: playhost.UserID, Gid: playhost.UserID}}
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Fatalf("as an ordinary user: %v\n%s", err, out)
-		}
-	})
-}
 
 // start runs a container until the test ends.
 func start(t *testing.T, change func(*launch.Spec)) (*launch.Container, launch.Spec) {
@@ -130,7 +96,7 @@ func run(t *testing.T, c *launch.Container, spec launch.Spec, script string, o e
 }
 
 func TestUser(t *testing.T) {
-	asEachUser(t, func(t *testing.T) {
+	playtest.AsEachUser(t, func(t *testing.T) {
 		c, spec := start(t, nil)
 		const who = "id -u; echo $HOME; pwd; grep CapEff /proc/self/status"
 		if got := run(t, c, spec, who, enter.Options{}); !strings.HasPrefix(got, "0\n/root\n/\n") {
@@ -149,7 +115,7 @@ func TestUser(t *testing.T) {
 }
 
 func TestPlace(t *testing.T) {
-	asEachUser(t, func(t *testing.T) {
+	playtest.AsEachUser(t, func(t *testing.T) {
 		c, spec := start(t, func(s *launch.Spec) { s.ResourceLimits = []launch.ResourceLimit{{Name: "nofile", Soft: 55, Hard: 66}} })
 		placed := 0
 		if got := run(t, c, spec, "ulimit -n; ulimit -Hn", enter.Options{Place: func(pid int) error { placed = pid; return nil }}); got != "55\n66" || placed == 0 {
@@ -165,7 +131,7 @@ func TestPlace(t *testing.T) {
 // TestNothingOfOursInside checks that a command has no descriptor but its own three, and that
 // it cannot leave by its working folder.
 func TestNothingOfOursInside(t *testing.T) {
-	asEachUser(t, func(t *testing.T) {
+	playtest.AsEachUser(t, func(t *testing.T) {
 		c, spec := start(t, nil)
 		if got := run(t, c, spec, "ls /proc/self/fd | tr '\\n' ' '", enter.Options{}); got != "0 1 2 3" {
 			t.Errorf("descriptors %q", got)
@@ -180,7 +146,7 @@ func TestNothingOfOursInside(t *testing.T) {
 }
 
 func TestDial(t *testing.T) {
-	asEachUser(t, func(t *testing.T) {
+	playtest.AsEachUser(t, func(t *testing.T) {
 		if _, err := exec.LookPath("python3"); err != nil {
 			playtest.Missing(t, err)
 		}
@@ -216,7 +182,7 @@ while True:
 
 // TestSharedNamespaces enters containers that have not all namespaces for themselves.
 func TestSharedNamespaces(t *testing.T) {
-	asEachUser(t, func(t *testing.T) {
+	playtest.AsEachUser(t, func(t *testing.T) {
 		for _, kind := range []string{"uts", "ipc", "network", "pid", "cgroup", "time", "user"} {
 			if kind == "user" && os.Geteuid() != 0 {
 				continue

@@ -110,7 +110,7 @@ func attack() {
 
 // TestSystemCalls tries forbidden system calls in containers of all kinds but the privileged.
 func TestSystemCalls(t *testing.T) {
-	asEachUser(t, func(t *testing.T) {
+	playtest.AsEachUser(t, func(t *testing.T) {
 		exe := filepath.Join(dataFolder(t), "attack")
 		program, err := os.ReadFile("/proc/self/exe")
 		if err != nil {
@@ -147,7 +147,7 @@ func TestSystemCalls(t *testing.T) {
 // TestKernelFilesAreNoAccounts has an image whose /etc/passwd is a file of the kernel's: who
 // reads /proc/kmsg as the host's root waits for messages, and takes them away.
 func TestKernelFilesAreNoAccounts(t *testing.T) {
-	asEachUser(t, func(t *testing.T) {
+	playtest.AsEachUser(t, func(t *testing.T) {
 		for _, target := range []string{"/proc/kmsg", "/proc/self/mounts", "/proc/version", "/sys/kernel/mm/transparent_hugepage/enabled"} {
 			s := hostileImage(t, func(image string) error { return os.Symlink(target, image+"/etc/passwd") })
 			s.User = "evil"
@@ -167,7 +167,7 @@ func TestKernelFilesAreNoAccounts(t *testing.T) {
 // TestDeviceNodesOfTheImage has an image with device nodes. A container that keeps the host's
 // user namespace must not be able to use them.
 func TestDeviceNodesOfTheImage(t *testing.T) {
-	asEachUser(t, func(t *testing.T) {
+	playtest.AsEachUser(t, func(t *testing.T) {
 		if os.Geteuid() != 0 {
 			t.Skip("only root makes device nodes")
 		}
@@ -190,7 +190,7 @@ func TestDeviceNodesOfTheImage(t *testing.T) {
 // TestWorkingDirLeavesNothing has working directories below descriptors, /proc and links: what
 // is missing of them must not be made outside.
 func TestWorkingDirLeavesNothing(t *testing.T) {
-	asEachUser(t, func(t *testing.T) {
+	playtest.AsEachUser(t, func(t *testing.T) {
 		s := hostileImage(t, func(string) error { return nil })
 		before := names(t, s.Root.Directory)
 		for fd := range 16 {

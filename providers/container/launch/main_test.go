@@ -4,16 +4,13 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 
 	"github.com/diyform/diyform/internal/linux/netns"
 	"github.com/diyform/diyform/internal/linux/pidfd"
-	"github.com/diyform/diyform/internal/playhost"
 	"github.com/diyform/diyform/internal/playhost/playtest"
 	"github.com/diyform/diyform/providers/container/rootfs"
 )
@@ -24,44 +21,6 @@ func TestMain(m *testing.M) {
 		return
 	}
 	os.Exit(playtest.Main(m))
-}
-
-// asEachUser runs a test as the playhost's root, and where that is the real machine's, once
-// more as the ordinary user.
-func asEachUser(t *testing.T, test func(t *testing.T)) {
-	t.Helper()
-	playtest.Require(t)
-	if os.Geteuid() != 0 {
-		test(t)
-		return
-	}
-	t.Run("root", test)
-	if ranges, err := os.ReadFile("/proc/self/uid_map"); err != nil || !strings.HasSuffix(string(ranges), "4294967295\n") {
-		return
-	}
-	t.Run("user", func(t *testing.T) {
-		home := filepath.Join(t.TempDir(), "home")
-		if err := os.Mkdir(home, 0o700); err != nil {
-			t.Fatal(err)
-		}
-		for dir := home; dir != "/" && dir != os.TempDir(); dir = filepath.Dir(dir) {
-			if err := os.Chmod(dir, 0o755); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if err := os.Chown(home, playhost.UserID, playhost.UserID); err != nil {
-			t.Fatal(err)
-		}
-		cmd := exec.Command("/proc/self/exe", "-test.run=^"+strings.TrimSuffix(t.Name(), "/user")+"$", "-test.v="+strconv.FormatBool(testing.Verbose()))
-		cmd.Env = append(os.Environ(), "HOME="+home, "TMPDIR="+home)
-		cmd.Dir = home
-		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: playhost.UserID, Gid: playhost.UserID}}
-		out, err := cmd.CombinedOutput()
-		if err != nil {
-			t.Fatalf("as an ordinary user: %v\n%s", err, out)
-		}
-		t.Logf("%s", out)
-	})
 }
 
 // shell is a container that runs a script.

@@ -17,7 +17,7 @@ import (
 )
 
 func TestInit(t *testing.T) {
-	asEachUser(t, func(t *testing.T) {
+	playtest.AsEachUser(t, func(t *testing.T) {
 		expect(t, shell(t, "echo $$; tr '\\0' ' ' < /proc/1/comm"), "2\ninit")
 		expect(t, shell(t, "exit 7"), "exit code 7")
 		expect(t, shell(t, "kill -9 $$"), "exit code 137")
@@ -36,7 +36,7 @@ func TestInit(t *testing.T) {
 
 // TestInitReapsAndForwards checks what a shell as the first process does not do.
 func TestInitReapsAndForwards(t *testing.T) {
-	asEachUser(t, func(t *testing.T) {
+	playtest.AsEachUser(t, func(t *testing.T) {
 		// The orphan is reaped, so that its entry in /proc vanishes.
 		expect(t, shell(t, "orphan=$(sh -c 'sleep 0.05 >/dev/null & echo $!'); for i in 1 2 3 4 5 6 7 8 9 10; do [ -d /proc/$orphan ] || break; sleep 0.1; done; [ -d /proc/$orphan ] || echo reaped"), "reaped")
 		c, err := begin(t, shell(t, "trap 'echo got it; exit 3' USR1; echo ready > /dev/shm/ready; while :; do sleep 0.05; done"), Options{})
@@ -77,7 +77,7 @@ func TestInitReapsAndForwards(t *testing.T) {
 }
 
 func TestUsers(t *testing.T) {
-	asEachUser(t, func(t *testing.T) {
+	playtest.AsEachUser(t, func(t *testing.T) {
 		const who = "id -u; id -g; echo $HOME; grep CapEff /proc/self/status"
 		expect(t, shell(t, who), "0\n0\n/root\n")
 		unknown := shell(t, who)
@@ -104,7 +104,7 @@ func TestUsers(t *testing.T) {
 }
 
 func TestWorkingDirInside(t *testing.T) {
-	asEachUser(t, func(t *testing.T) {
+	playtest.AsEachUser(t, func(t *testing.T) {
 		for fd := range 12 {
 			s := shell(t, "pwd; ls")
 			s.WorkingDir = fmt.Sprintf("/proc/self/fd/%d", fd)
@@ -116,7 +116,7 @@ func TestWorkingDirInside(t *testing.T) {
 }
 
 func TestCapabilities(t *testing.T) {
-	asEachUser(t, func(t *testing.T) {
+	playtest.AsEachUser(t, func(t *testing.T) {
 		const caps = "grep -E 'CapBnd|NoNewPrivs|Seccomp:' /proc/self/status | tr '\\n\\t' '  '"
 		s := shell(t, caps)
 		s.Privileges.Drop = []string{"ALL"}
@@ -133,7 +133,7 @@ func TestCapabilities(t *testing.T) {
 }
 
 func TestSettings(t *testing.T) {
-	asEachUser(t, func(t *testing.T) {
+	playtest.AsEachUser(t, func(t *testing.T) {
 		s := shell(t, "ulimit -n; ulimit -Hn; cat /proc/sys/net/ipv4/ip_forward /proc/sys/kernel/shmmni /proc/self/oom_score_adj /proc/sys/kernel/domainname")
 		s.ResourceLimits = []ResourceLimit{{"nofile", 99, 100}}
 		s.Sysctls = map[string]string{"net.ipv4.ip_forward": "1", "kernel.shmmni": "777"}
@@ -158,7 +158,7 @@ func TestSettings(t *testing.T) {
 }
 
 func TestKeep(t *testing.T) {
-	asEachUser(t, func(t *testing.T) {
+	playtest.AsEachUser(t, func(t *testing.T) {
 		for kind, file := range map[string]string{
 			kindUTS: "uts", kindIPC: "ipc", kindNetwork: "net", kindCgroup: "cgroup", kindTime: "time", kindPID: "pid", kindUser: "user",
 		} {
@@ -177,7 +177,7 @@ func TestKeep(t *testing.T) {
 }
 
 func TestJoin(t *testing.T) {
-	asEachUser(t, func(t *testing.T) {
+	playtest.AsEachUser(t, func(t *testing.T) {
 		first, err := begin(t, shell(t, "hostname first; sleep 100"), Options{})
 		if err != nil {
 			t.Fatal(err)
@@ -211,7 +211,7 @@ func TestJoin(t *testing.T) {
 }
 
 func TestPlaceComesFirst(t *testing.T) {
-	asEachUser(t, func(t *testing.T) {
+	playtest.AsEachUser(t, func(t *testing.T) {
 		var placed []int
 		c, err := begin(t, shell(t, "true"), Options{
 			Place:  func(pid int) error { placed = append(placed, pid); return nil },
@@ -228,7 +228,7 @@ func TestPlaceComesFirst(t *testing.T) {
 }
 
 func TestStdin(t *testing.T) {
-	asEachUser(t, func(t *testing.T) {
+	playtest.AsEachUser(t, func(t *testing.T) {
 		file := filepath.Join(t.TempDir(), "input")
 		if err := os.WriteFile(file, []byte("typed"), 0o644); err != nil {
 			t.Fatal(err)
@@ -252,7 +252,7 @@ func TestStdin(t *testing.T) {
 }
 
 func TestSeccompProfile(t *testing.T) {
-	asEachUser(t, func(t *testing.T) {
+	playtest.AsEachUser(t, func(t *testing.T) {
 		s := shell(t, "mkdir /tmp/x; grep Seccomp: /proc/self/status")
 		s.Privileges.Seccomp = `{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [
 			{"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_ERRNO", "errnoRet": 28}]}`
@@ -272,7 +272,7 @@ func TestSeccompProfile(t *testing.T) {
 // TestHostileImage has an image whose files of accounts, and whose working folder, lead out of
 // it or do not end: CVE-2024-21626 and its like.
 func TestHostileImage(t *testing.T) {
-	asEachUser(t, func(t *testing.T) {
+	playtest.AsEachUser(t, func(t *testing.T) {
 		busybox, err := os.ReadFile("/bin/busybox")
 		if err != nil {
 			playtest.Missing(t, err)
@@ -337,7 +337,7 @@ func TestHostileImage(t *testing.T) {
 // TestOwnProgramIsOutOfReach has a command that has the launching program run in the
 // container: CVE-2019-5736.
 func TestOwnProgramIsOutOfReach(t *testing.T) {
-	asEachUser(t, func(t *testing.T) {
+	playtest.AsEachUser(t, func(t *testing.T) {
 		s := shell(t, "")
 		s.Command = []string{"/proc/self/exe", "x"}
 		// The program that executes commands lacks its arguments then, and does not live.

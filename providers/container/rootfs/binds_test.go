@@ -10,6 +10,7 @@ import (
 	"github.com/diyform/diyform/internal/linux/fork"
 	"github.com/diyform/diyform/internal/linux/machine"
 	"github.com/diyform/diyform/internal/linux/mount"
+	"github.com/diyform/diyform/internal/playhost/playtest"
 )
 
 // source makes a folder with a file, and what else a test wants.
@@ -26,7 +27,7 @@ func source(t *testing.T) string {
 }
 
 func TestMounts(t *testing.T) {
-	asEachUser(t, func(t *testing.T) {
+	playtest.AsEachUser(t, func(t *testing.T) {
 		dir, image := source(t), busybox(t)
 		if err := os.Mkdir(filepath.Join(image, "run"), 0o755); err != nil {
 			t.Fatal(err)
@@ -54,7 +55,7 @@ func TestMounts(t *testing.T) {
 // TestMountsBelow checks that a read-only bind is that with all that is mounted below, and
 // that propagation is as asked for.
 func TestMountsBelow(t *testing.T) {
-	asEachUser(t, func(t *testing.T) {
+	playtest.AsEachUser(t, func(t *testing.T) {
 		if os.Geteuid() != 0 {
 			t.Skip("it takes root to mount on the host")
 		}
@@ -90,7 +91,7 @@ func TestMountsBelow(t *testing.T) {
 			t.Fatal(err)
 		}
 		out := strings.TrimSpace(b.finish())
-		if !realRoot() { // the folder below it belongs to somebody else than in the first case
+		if !playtest.RealRoot() { // the folder below it belongs to somebody else than in the first case
 			return
 		}
 		want(t, out, "read-only\n/ro/later:\n\n/shared/later:\nfile\n\n/slave/later:\nfile\nmounted")
@@ -101,8 +102,8 @@ func TestMountsBelow(t *testing.T) {
 }
 
 func TestMappedVolume(t *testing.T) {
-	asEachUser(t, func(t *testing.T) {
-		if os.Geteuid() != 0 || !realRoot() {
+	playtest.AsEachUser(t, func(t *testing.T) {
+		if os.Geteuid() != 0 || !playtest.RealRoot() {
 			t.Skip("it takes root to map the ids of a mount")
 		}
 		dir := source(t)
@@ -120,7 +121,7 @@ func TestMappedVolume(t *testing.T) {
 
 // TestVolumeThatCannotBeMapped is about a file system without FS_ALLOW_IDMAP, which proc is.
 func TestVolumeThatCannotBeMapped(t *testing.T) {
-	if os.Geteuid() != 0 || !realRoot() {
+	if os.Geteuid() != 0 || !playtest.RealRoot() {
 		t.Skip("it takes root to map the ids of a mount")
 	}
 	b := newBox(t, Spec{Directory: busybox(t), Mounts: []Mount{{Source: "/proc/fs", Target: "/volume", MapIDs: true}}})
@@ -132,7 +133,7 @@ func TestVolumeThatCannotBeMapped(t *testing.T) {
 
 // TestLockedFlags checks that a bind does not allow what the host's mount forbids.
 func TestLockedFlags(t *testing.T) {
-	asEachUser(t, func(t *testing.T) {
+	playtest.AsEachUser(t, func(t *testing.T) {
 		b := newBox(t, Spec{Directory: busybox(t), Mounts: []Mount{{Source: "/dev/shm", Target: "/shm"}}})
 		for path, flag := range map[string]string{"/shm": "nosuid"} {
 			hosts, err := os.ReadFile("/proc/self/mounts")
@@ -153,7 +154,7 @@ func TestLockedFlags(t *testing.T) {
 }
 
 func TestDevices(t *testing.T) {
-	asEachUser(t, func(t *testing.T) {
+	playtest.AsEachUser(t, func(t *testing.T) {
 		b := newBox(t, Spec{Directory: busybox(t), Devices: []Device{{Source: "/dev/zero", Target: "/dev/sub/nil"}}})
 		want(t, b.run("stat -c '%F %t:%T' /dev/sub/nil; ls /dev/console 2>/dev/null; ls -A /dev"),
 			"character special file 1:5\nfd\nfull\nmqueue\nnull\nptmx\npts\nrandom\nshm\nstderr\nstdin\nstdout\nsub\ntty\nurandom\nzero")
@@ -185,7 +186,7 @@ func TestValidateMounts(t *testing.T) {
 
 // TestKeptNamespaces launches without some namespaces of its own.
 func TestKeptNamespaces(t *testing.T) {
-	asEachUser(t, func(t *testing.T) {
+	playtest.AsEachUser(t, func(t *testing.T) {
 		b := newBox(t, Spec{Directory: busybox(t)})
 		b.kept = fork.PID | fork.IPC | fork.Network
 		b.kernel = Kernel{PID: Kept, IPC: Kept, Sysfs: -1}
@@ -197,7 +198,7 @@ func TestKeptNamespaces(t *testing.T) {
 // TestCgroup checks that a container sees its own control group, where there is the unified
 // hierarchy, and else none; and can change neither.
 func TestCgroup(t *testing.T) {
-	asEachUser(t, func(t *testing.T) {
+	playtest.AsEachUser(t, func(t *testing.T) {
 		for whose, entries := range map[Namespace]string{Own: "1", Kept: "1"} {
 			if !mount.IsCgroup2(cgroups) {
 				entries = "0"
@@ -211,7 +212,7 @@ func TestCgroup(t *testing.T) {
 }
 
 func TestPrivileged(t *testing.T) {
-	asEachUser(t, func(t *testing.T) {
+	playtest.AsEachUser(t, func(t *testing.T) {
 		b := newBox(t, Spec{Directory: busybox(t)})
 		b.kernel.Privileged = true
 		out := b.run("grep -c ' /proc/' /proc/mounts; grep ' /sys ' /proc/mounts | cut -d' ' -f4 | cut -d, -f1")

@@ -9,12 +9,13 @@ import (
 	"testing"
 
 	"github.com/diyform/diyform/internal/linux/machine"
+	"github.com/diyform/diyform/internal/playhost/playtest"
 )
 
 // TestWritesAreKept checks that a second start finds what the first has written, in the root
 // itself and in folders, deletions too, and that nothing of it is in the image.
 func TestWritesAreKept(t *testing.T) {
-	asEachUser(t, func(t *testing.T) {
+	playtest.AsEachUser(t, func(t *testing.T) {
 		image := busybox(t)
 		b := newBox(t, Spec{Directory: image})
 		first := b.run("echo one > /file; echo two > /etc/new; rm -r /dir; mkdir /dir; touch /dir/new; chmod 700 /; ls -d /dir/*")
@@ -30,7 +31,7 @@ func TestWritesAreKept(t *testing.T) {
 }
 
 func TestHostRootIsKept(t *testing.T) {
-	asEachUser(t, func(t *testing.T) {
+	playtest.AsEachUser(t, func(t *testing.T) {
 		b := newBox(t, Spec{Host: true})
 		// Where the host's file system cannot map ids, its folders belong to nobody.
 		first := b.run("echo one > /file; (echo two > /usr/new) 2>/dev/null; cat /file; cat /usr/new 2>/dev/null; test -s /etc/passwd && echo passwd")
@@ -47,7 +48,7 @@ func TestHostRootIsKept(t *testing.T) {
 // TestRemove removes what containers leave: files of other ids, folders that nobody may
 // open, and what overlayfs itself made.
 func TestRemove(t *testing.T) {
-	asEachUser(t, func(t *testing.T) {
+	playtest.AsEachUser(t, func(t *testing.T) {
 		b := newBox(t, Spec{Directory: busybox(t)})
 		b.run("mkdir -p /deep/er; touch /deep/er/file; chown -R 7:7 /deep 2>/dev/null; chmod 0 /deep/er /deep; rm /bin/id")
 		if err := Remove(t.Context(), b.options.Data); err != nil {
@@ -65,7 +66,7 @@ func TestRemove(t *testing.T) {
 // TestRemoveKeepsMounts checks that what is mounted below a data folder, by whoever, is not
 // removed with it, and that a container's mounts never are there.
 func TestRemoveKeepsMounts(t *testing.T) {
-	asEachUser(t, func(t *testing.T) {
+	playtest.AsEachUser(t, func(t *testing.T) {
 		b := newBox(t, Spec{Host: true})
 		if err := b.start("sleep 60"); err != nil {
 			t.Fatal(err)

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/diyform/diyform/internal/linux/mount"
+	"github.com/diyform/diyform/internal/playhost/playtest"
 )
 
 // outside is a folder of the host's that no container may reach. It fails the test when
@@ -75,7 +76,7 @@ const expectKernel = `
 // TestHostileImages starts images that have symbolic links to the host, to /proc or to
 // nowhere, or files, where a container needs folders.
 func TestHostileImages(t *testing.T) {
-	asEachUser(t, func(t *testing.T) {
+	playtest.AsEachUser(t, func(t *testing.T) {
 		host := outside(t)
 		up := strings.Repeat("../", 20)
 		targets := []string{"", host, up + host, "/", "..", ".", "/proc", "/proc/self/root", "/proc/1/root" + host, "/proc/self/fd/5", "/proc/self/cwd", "/gone", "itself", "/etc", "/dev/pts"}
@@ -96,7 +97,7 @@ func TestHostileImages(t *testing.T) {
 // TestHostilePlaces starts images in which the places of files, mounts, devices and of the
 // working directory lead out of the image.
 func TestHostilePlaces(t *testing.T) {
-	asEachUser(t, func(t *testing.T) {
+	playtest.AsEachUser(t, func(t *testing.T) {
 		host, dir := outside(t), source(t)
 		for _, target := range []string{host + "/dir", host + "/dir/file", strings.Repeat("../", 20) + host + "/dir", "/proc/self", "/proc/self/fd/4", "/proc/1/root" + host, "/proc/sys/kernel", "/gone", "mine"} {
 			image := busybox(t)
@@ -126,7 +127,7 @@ func TestHostilePlaces(t *testing.T) {
 // TestHostileRestart lets a container change its own root so that its next start would be
 // led astray.
 func TestHostileRestart(t *testing.T) {
-	asEachUser(t, func(t *testing.T) {
+	playtest.AsEachUser(t, func(t *testing.T) {
 		host := outside(t)
 		b := newBox(t, Spec{Directory: busybox(t)})
 		b.options.Files = []File{{"/etc/hosts", "names", 0o644}}
@@ -146,7 +147,7 @@ func TestHostileRestart(t *testing.T) {
 // TestFiles puts files where an image has a file, nothing, an empty folder, or links to
 // somewhere and nowhere.
 func TestFiles(t *testing.T) {
-	asEachUser(t, func(t *testing.T) {
+	playtest.AsEachUser(t, func(t *testing.T) {
 		image := busybox(t)
 		replace(t, image, "etc/file", "")
 		replace(t, image, "etc/dangling", "../run/systemd/resolve/stub-resolv.conf")
@@ -176,7 +177,7 @@ func TestFiles(t *testing.T) {
 // TestFilesOfTheHostsRoot puts files into a root of which, without root's privileges, the
 // container may not write to all.
 func TestFilesOfTheHostsRoot(t *testing.T) {
-	asEachUser(t, func(t *testing.T) {
+	playtest.AsEachUser(t, func(t *testing.T) {
 		b := newBox(t, Spec{Host: true})
 		b.options.Files = []File{{"/etc/hosts", "names\n", 0o644}, {"/etc/no/such/file", "x", 0o644}}
 		want(t, b.run("cat /etc/hosts"), "names")
@@ -184,7 +185,7 @@ func TestFilesOfTheHostsRoot(t *testing.T) {
 }
 
 func TestRewrite(t *testing.T) {
-	asEachUser(t, func(t *testing.T) {
+	playtest.AsEachUser(t, func(t *testing.T) {
 		dir := source(t)
 		b := newBox(t, Spec{Directory: busybox(t), Mounts: []Mount{{Source: filepath.Join(dir, "file"), Target: "/etc/bound"}}})
 		b.options.Files = []File{{"/etc/hosts", "a longer text\n", 0o644}, {"/etc/other", "other\n", 0o644}}

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/diyform/diyform/internal/playhost/playtest"
 )
 
 // layered makes an image of a base with what containers need, and n small layers above.
@@ -30,7 +32,7 @@ func layered(t *testing.T, n int) []string {
 
 // TestLayers stacks as many layers as an image may have.
 func TestLayers(t *testing.T) {
-	asEachUser(t, func(t *testing.T) {
+	playtest.AsEachUser(t, func(t *testing.T) {
 		for _, n := range []int{1, 2, maxLayers} {
 			b := newBox(t, Spec{Layers: layered(t, n)})
 			wantTop := fmt.Sprint(n - 1)
@@ -45,8 +47,8 @@ func TestLayers(t *testing.T) {
 // TestOwners checks that an image's files belong inside to whom they belong, where the file
 // system can map ids.
 func TestOwners(t *testing.T) {
-	asEachUser(t, func(t *testing.T) {
-		if os.Geteuid() != 0 || !realRoot() {
+	playtest.AsEachUser(t, func(t *testing.T) {
+		if os.Geteuid() != 0 || !playtest.RealRoot() {
 			t.Skip("who is not root has no files of other users")
 		}
 		layers := layered(t, 2)
@@ -63,7 +65,7 @@ func TestOwners(t *testing.T) {
 }
 
 func TestReadOnly(t *testing.T) {
-	asEachUser(t, func(t *testing.T) {
+	playtest.AsEachUser(t, func(t *testing.T) {
 		for _, spec := range []Spec{{Directory: busybox(t)}, {Host: true}} {
 			spec.ReadOnly = true
 			spec.Mounts = []Mount{{Target: "/data"}}
@@ -76,7 +78,7 @@ func TestReadOnly(t *testing.T) {
 }
 
 func TestHideWhatALinkMeans(t *testing.T) {
-	asEachUser(t, func(t *testing.T) {
+	playtest.AsEachUser(t, func(t *testing.T) {
 		image := busybox(t)
 		for link, target := range map[string]string{"alias": "/dir", "etc/up": "../../../etc/secret", "loop": "loop", "gone": "/no/such"} {
 			if err := os.Symlink(target, filepath.Join(image, link)); err != nil {

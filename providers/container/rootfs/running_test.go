@@ -17,7 +17,6 @@ import (
 	"github.com/diyform/diyform/internal/linux/fork"
 	"github.com/diyform/diyform/internal/linux/pidfd"
 	"github.com/diyform/diyform/internal/linux/process"
-	"github.com/diyform/diyform/internal/playhost"
 	"github.com/diyform/diyform/internal/playhost/playtest"
 	"github.com/diyform/diyform/providers/container/userns"
 )
@@ -27,50 +26,6 @@ func TestMain(m *testing.M) {
 		os.Exit(userns.Main(map[string]userns.Func{RemoveWork: RemoveWorker}))
 	}
 	os.Exit(playtest.Main(m))
-}
-
-// asEachUser runs a test as the playhost's root, and where that is the real machine's, once
-// more as the ordinary user.
-func asEachUser(t *testing.T, test func(t *testing.T)) {
-	t.Helper()
-	playtest.Require(t)
-	if os.Geteuid() != 0 {
-		test(t)
-		return
-	}
-	t.Run("root", test)
-	if !realRoot() {
-		return
-	}
-	t.Run("user", func(t *testing.T) {
-		home := filepath.Join(t.TempDir(), "home")
-		if err := os.Mkdir(home, 0o700); err != nil {
-			t.Fatal(err)
-		}
-		for dir := home; dir != "/" && dir != os.TempDir(); dir = filepath.Dir(dir) {
-			if err := os.Chmod(dir, 0o755); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if err := os.Chown(home, playhost.UserID, playhost.UserID); err != nil {
-			t.Fatal(err)
-		}
-		cmd := exec.Command("/proc/self/exe", "-test.run=^"+strings.TrimSuffix(t.Name(), "/user")+"$", "-test.v="+strconv.FormatBool(testing.Verbose()))
-		cmd.Env = append(os.Environ(), "HOME="+home, "TMPDIR="+home)
-		cmd.Dir = home
-		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: playhost.UserID, Gid: playhost.UserID}}
-		out, err := cmd.CombinedOutput()
-		if err != nil {
-			t.Fatalf("as an ordinary user: %v\n%s", err, out)
-		}
-		t.Logf("%s", out)
-	})
-}
-
-// realRoot reports whether the playhost has more users than one.
-func realRoot() bool {
-	text, err := os.ReadFile("/proc/self/uid_map")
-	return err == nil && strings.HasSuffix(string(text), "4294967295\n")
 }
 
 // box is a process in a root of its own, launched as package launch does it, without what
@@ -107,7 +62,7 @@ func (b *box) ids() userns.Map {
 	m := userns.Map{UIDs: []process.Range{{Outside: firstID, Count: 65536}}, DropGroups: true}
 	m.GIDs = m.UIDs
 	switch {
-	case os.Geteuid() == 0 && realRoot():
+	case os.Geteuid() == 0 && playtest.RealRoot():
 		return m
 	case os.Geteuid() == 0:
 		m.UIDs = []process.Range{{Outside: 0, Count: 1}}

@@ -7,13 +7,14 @@ import (
 	"testing"
 
 	"github.com/diyform/diyform/internal/linux/machine"
+	"github.com/diyform/diyform/internal/playhost/playtest"
 )
 
 // TestShiftedCopy checks that an image on a file system which cannot map ids appears as on
 // one that can, and that the copy goes with the container.
 func TestShiftedCopy(t *testing.T) {
-	asEachUser(t, func(t *testing.T) {
-		if os.Geteuid() != 0 || !realRoot() {
+	playtest.AsEachUser(t, func(t *testing.T) {
+		if os.Geteuid() != 0 || !playtest.RealRoot() {
 			t.Skip("it takes root to own files of other users")
 		}
 		base := layered(t, 2)
@@ -55,8 +56,8 @@ func TestShiftedCopy(t *testing.T) {
 // TestCopyOfWhiteout copies what a layer has in place of a file that it removes. Where an
 // overlay shows a layer, as above, nobody sees it.
 func TestCopyOfWhiteout(t *testing.T) {
-	asEachUser(t, func(t *testing.T) {
-		if os.Geteuid() != 0 || !realRoot() {
+	playtest.AsEachUser(t, func(t *testing.T) {
+		if os.Geteuid() != 0 || !playtest.RealRoot() {
 			t.Skip("it takes root to give files away")
 		}
 		from, to := t.TempDir(), filepath.Join(t.TempDir(), "copy")

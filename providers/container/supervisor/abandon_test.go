@@ -17,6 +17,7 @@ import (
 
 	"github.com/diyform/diyform/internal/linux/flock"
 	"github.com/diyform/diyform/internal/linux/localsocket"
+	"github.com/diyform/diyform/internal/playhost/playtest"
 	"github.com/diyform/diyform/providers/container/launch"
 	"github.com/diyform/diyform/providers/container/supervisor"
 )
@@ -55,7 +56,7 @@ func awaitFolder(t *testing.T, s stack) {
 // TestFoundWhenMade checks that a container which is being made shows only when that is done:
 // to stop one that has no process yet has no end.
 func TestFoundWhenMade(t *testing.T) {
-	asEachUser(t, func(t *testing.T) {
+	playtest.AsEachUser(t, func(t *testing.T) {
 		s := newStack(t)
 		ctx := testContext(t)
 		sp, goOn := slowLog(t)
@@ -97,7 +98,7 @@ func TestFoundWhenMade(t *testing.T) {
 
 // TestFailedCreation checks that who waits for a container which cannot be made hears of it.
 func TestFailedCreation(t *testing.T) {
-	asEachUser(t, func(t *testing.T) {
+	playtest.AsEachUser(t, func(t *testing.T) {
 		s := newStack(t)
 		ctx := testContext(t)
 		sp, goOn := slowLog(t)
@@ -165,7 +166,7 @@ func halt(t *testing.T, pid int) {
 // TestRequestOfNobody checks that what a killed client left in its socket is not carried out
 // after the next client's list.
 func TestRequestOfNobody(t *testing.T) {
-	asEachUser(t, func(t *testing.T) {
+	playtest.AsEachUser(t, func(t *testing.T) {
 		s := newStack(t)
 		keeper := spec(forever)
 		keeper.ID = "keeper"
@@ -191,7 +192,7 @@ func TestRequestOfNobody(t *testing.T) {
 
 // TestCreatorKilled checks that nothing is left of a container that nobody has started.
 func TestCreatorKilled(t *testing.T) {
-	asEachUser(t, func(t *testing.T) {
+	playtest.AsEachUser(t, func(t *testing.T) {
 		s := newStack(t)
 		cmd := exec.Command("/proc/self/exe")
 		cmd.Env = append(os.Environ(), createVariable+"="+s.dir)

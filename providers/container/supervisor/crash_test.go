@@ -57,7 +57,7 @@ func processes(t *testing.T, text string) []int {
 }
 
 func TestAdoption(t *testing.T) {
-	asEachUser(t, func(t *testing.T) {
+	playtest.AsEachUser(t, func(t *testing.T) {
 		s := newStack(t)
 		before := s.run(spec("echo before; trap 'echo got it; exit 9' TERM; while :; do sleep 0.01; done"))
 		waitForLog(t, before, "before")
@@ -99,7 +99,7 @@ func kernelTellsExits() bool {
 }
 
 func TestShutdownLeavesContainers(t *testing.T) {
-	asEachUser(t, func(t *testing.T) {
+	playtest.AsEachUser(t, func(t *testing.T) {
 		s := newStack(t)
 		before := s.run(spec(forever))
 		if err := s.Shutdown(testContext(t)); err != nil {
@@ -113,7 +113,7 @@ func TestShutdownLeavesContainers(t *testing.T) {
 }
 
 func TestEndsWithoutSupervisor(t *testing.T) {
-	asEachUser(t, func(t *testing.T) {
+	playtest.AsEachUser(t, func(t *testing.T) {
 		s := newStack(t)
 		before := s.run(spec(forever))
 		for _, pid := range []int{supervisorOf(t, s), before.PID} {
@@ -134,7 +134,7 @@ func TestEndsWithoutSupervisor(t *testing.T) {
 
 // TestEarlierBoot checks that what a runtime folder on disk tells of before a reboot is gone.
 func TestEarlierBoot(t *testing.T) {
-	asEachUser(t, func(t *testing.T) {
+	playtest.AsEachUser(t, func(t *testing.T) {
 		s := newStack(t)
 		status := s.runWith(forever, supervisor.Settings{Restart: supervisor.Restart{Policy: supervisor.RestartAlways}})
 		for _, pid := range []int{supervisorOf(t, s), status.PID} {
@@ -190,7 +190,7 @@ func crashing(t *testing.T, s stack, failpoint string) {
 // TestCrash kills the supervisor at every point of a container's life. What the client asks
 // for happens all the same, by the next supervisor, and nothing is left of the first.
 func TestCrash(t *testing.T) {
-	asEachUser(t, func(t *testing.T) { crashEverywhere(t, live) })
+	playtest.AsEachUser(t, func(t *testing.T) { crashEverywhere(t, live) })
 }
 
 // TestCrashRestarting does so with one that waits for its interfaces and is restarted.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/diyform/diyform/internal/linux/cgroup"
+	"github.com/diyform/diyform/internal/playhost/playtest"
 	"github.com/diyform/diyform/providers/container/output"
 	"github.com/diyform/diyform/providers/container/supervisor"
 )
@@ -55,7 +56,7 @@ func (s stack) killSupervisor() {
 }
 
 func TestRestartPolicy(t *testing.T) {
-	asEachUser(t, func(t *testing.T) {
+	playtest.AsEachUser(t, func(t *testing.T) {
 		s := newStack(t)
 		s.runWith("echo run; exit 3", supervisor.Settings{
 			Restart: supervisor.Restart{Policy: supervisor.RestartOnFailure, Max: 2, Delay: 10 * time.Millisecond},
@@ -75,7 +76,7 @@ func TestRestartPolicy(t *testing.T) {
 
 // TestStartAgain checks that a container finds what it wrote before it was stopped.
 func TestStartAgain(t *testing.T) {
-	asEachUser(t, func(t *testing.T) {
+	playtest.AsEachUser(t, func(t *testing.T) {
 		s := newStack(t)
 		s.runWith("echo x >> /opt/count; wc -l < /opt/count; "+forever, supervisor.Settings{
 			Restart: supervisor.Restart{Policy: supervisor.RestartAlways},
@@ -101,7 +102,7 @@ func TestStartAgain(t *testing.T) {
 // TestAdoptionRestarts checks that a pending restart is not forgotten with the supervisor, and
 // that a container is restarted which ended while there was none.
 func TestAdoptionRestarts(t *testing.T) {
-	asEachUser(t, func(t *testing.T) {
+	playtest.AsEachUser(t, func(t *testing.T) {
 		s := newStack(t)
 		s.runWith("echo run; exit 3", supervisor.Settings{
 			Restart: supervisor.Restart{Policy: supervisor.RestartAlways, Delay: 200 * time.Millisecond},
@@ -114,7 +115,7 @@ func TestAdoptionRestarts(t *testing.T) {
 			t.Fatalf("stopped: %+v, %v", stopped, err)
 		}
 	})
-	asEachUser(t, func(t *testing.T) {
+	playtest.AsEachUser(t, func(t *testing.T) {
 		s := newStack(t)
 		before := s.runWith(forever, supervisor.Settings{Restart: supervisor.Restart{Policy: supervisor.RestartAlways}})
 		for _, pid := range []int{supervisorOf(t, s), before.PID} {
@@ -127,7 +128,7 @@ func TestAdoptionRestarts(t *testing.T) {
 }
 
 func TestWaitForInterfaces(t *testing.T) {
-	asEachUser(t, func(t *testing.T) {
+	playtest.AsEachUser(t, func(t *testing.T) {
 		s := newStack(t)
 		status := s.runWith("echo up; "+forever, supervisor.Settings{Interfaces: []string{"lo", "d0"}})
 		if status.Phase != supervisor.Waiting {
@@ -150,7 +151,7 @@ func TestWaitForInterfaces(t *testing.T) {
 }
 
 func TestHealth(t *testing.T) {
-	asEachUser(t, func(t *testing.T) {
+	playtest.AsEachUser(t, func(t *testing.T) {
 		s := newStack(t)
 		check := &supervisor.HealthCheck{
 			Command: []string{"sh", "-c", "cat /opt/state && grep -q good /opt/state"}, Interval: 50 * time.Millisecond, Timeout: 5 * time.Second, Retries: 2,
@@ -190,7 +191,7 @@ func TestHealth(t *testing.T) {
 
 // TestHostsFollow checks that a container finds those that come and go by their names.
 func TestHostsFollow(t *testing.T) {
-	asEachUser(t, func(t *testing.T) {
+	playtest.AsEachUser(t, func(t *testing.T) {
 		s := newStack(t)
 		one := s.runWith(forever, supervisor.Settings{Hosts: map[string]string{"printer": "192.0.2.7"}})
 		if out, _ := inContainer(t, one, "cat /etc/hostname; grep printer /etc/hosts"); out != "diy\n192.0.2.7\tprinter" {
@@ -224,10 +225,10 @@ func awaitInContainer(t *testing.T, status supervisor.Status, script, want strin
 }
 
 func TestOOM(t *testing.T) {
-	asEachUser(t, func(t *testing.T) {
+	playtest.AsEachUser(t, func(t *testing.T) {
 		limits := cgroup.Limits{Memory: 16 << 20}
 		if err := cgroup.Supports(limits); err != nil {
-			if os.Geteuid() == 0 && realRoot() {
+			if os.Geteuid() == 0 && playtest.RealRoot() {
 				t.Fatal(err)
 			}
 			s := newStack(t)

@@ -4,13 +4,8 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"os/exec"
-	"path/filepath"
-	"strconv"
-	"syscall"
 	"testing"
 
-	"github.com/diyform/diyform/internal/playhost"
 	"github.com/diyform/diyform/internal/playhost/playtest"
 	"github.com/diyform/diyform/providers/container/enter"
 	"github.com/diyform/diyform/providers/container/rootfs"
@@ -37,50 +32,6 @@ func TestMain(m *testing.M) {
 		panic(err)
 	}
 	os.Exit(playtest.Main(m))
-}
-
-// asEachUser runs a test as the playhost's root, and where that is the real machine's, once
-// more as the ordinary user.
-func asEachUser(t *testing.T, test func(t *testing.T)) {
-	t.Helper()
-	playtest.Require(t)
-	if os.Geteuid() != 0 {
-		test(t)
-		return
-	}
-	t.Run("root", test)
-	if !realRoot() {
-		return
-	}
-	t.Run("user", func(t *testing.T) {
-		home := filepath.Join(t.TempDir(), "home")
-		if err := os.Mkdir(home, 0o700); err != nil {
-			t.Fatal(err)
-		}
-		for dir := home; dir != "/" && dir != os.TempDir(); dir = filepath.Dir(dir) {
-			if err := os.Chmod(dir, 0o755); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if err := os.Chown(home, playhost.UserID, playhost.UserID); err != nil {
-			t.Fatal(err)
-		}
-		cmd := exec.Command("/proc/self/exe", "-test.run=^"+t.Name()[:len(t.Name())-len("/user")]+"$", "-test.v="+strconv.FormatBool(testing.Verbose()))
-		cmd.Env = append(os.Environ(), "HOME="+home, "TMPDIR="+home)
-		cmd.Dir = home
-		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: playhost.UserID, Gid: playhost.UserID}}
-		out, err := cmd.CombinedOutput()
-		if err != nil {
-			t.Fatalf("as an ordinary user: %v\n%s", err, out)
-		}
-		t.Logf("%s", out)
-	})
-}
-
-// realRoot reports whether the playhost has more users than one.
-func realRoot() bool {
-	text, err := os.ReadFile("/proc/self/uid_map")
-	return err == nil && len(text) > 0 && string(text[len(text)-11:]) == "4294967295\n"
 }
 
 // runIn runs a command in a container.

@@ -128,7 +128,7 @@ func TestJoinedNetwork(t *testing.T) {
 
 // TestContainersNetwork checks that a container is in the network namespace of another one.
 func TestContainersNetwork(t *testing.T) {
-	asEachUser(t, func(t *testing.T) {
+	playtest.AsEachUser(t, func(t *testing.T) {
 		s := newStack(t)
 		first := s.run(spec(forever))
 		sp := spec(forever)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/creack/pty"
 
+	"github.com/diyform/diyform/internal/playhost/playtest"
 	"github.com/diyform/diyform/providers/container/enter"
 	"github.com/diyform/diyform/providers/container/supervisor"
 )
@@ -76,7 +77,7 @@ func execOnto(t *testing.T, status supervisor.Status, script string, stdio [3]*o
 // TestNoTerminalInside checks that a command which was given no terminal has none of the
 // operator's: it could read from it what is typed.
 func TestNoTerminalInside(t *testing.T) {
-	asEachUser(t, func(t *testing.T) {
+	playtest.AsEachUser(t, func(t *testing.T) {
 		status := newStack(t).run(spec(forever))
 		for i, name := range []string{"stdin", "stdout", "stderr"} {
 			o := newOperator(t)
@@ -92,7 +93,7 @@ func TestNoTerminalInside(t *testing.T) {
 }
 
 func TestRelay(t *testing.T) {
-	asEachUser(t, func(t *testing.T) {
+	playtest.AsEachUser(t, func(t *testing.T) {
 		status := newStack(t).run(spec(forever))
 		o := newOperator(t)
 		if _, err := o.keyboard.WriteString("typed\r\x04"); err != nil {
@@ -118,7 +119,7 @@ func TestRelay(t *testing.T) {
 
 // TestRelayEnds checks that what a command leaves running does not hold up who ran it.
 func TestRelayEnds(t *testing.T) {
-	asEachUser(t, func(t *testing.T) {
+	playtest.AsEachUser(t, func(t *testing.T) {
 		status := newStack(t).run(spec(forever))
 		for _, left := range []string{"sleep 1000 &", "yes >&2 & sleep 0.1;"} {
 			o := newOperator(t)

@@ -31,7 +31,7 @@ func TestFurtherDisks(t *testing.T) {
 }
 
 func TestHide(t *testing.T) {
-	asEachUser(t, func(t *testing.T) {
+	playtest.AsEachUser(t, func(t *testing.T) {
 		// Below /usr, /var and the like, there is no folder that every user may write to
 		// and that a container has its own of; so hide what is there already.
 		sp := spec(forever)
@@ -46,7 +46,7 @@ func TestHide(t *testing.T) {
 // TestRuntimeIsHidden checks that a container with the host's root sees neither other
 // stacks nor named network namespaces.
 func TestRuntimeIsHidden(t *testing.T) {
-	asEachUser(t, func(t *testing.T) {
+	playtest.AsEachUser(t, func(t *testing.T) {
 		status := newStack(t).run(spec(forever))
 		if out, _ := inContainer(t, status, "ls -A /run /tmp"); out != "/run:\n\n/tmp:" {
 			t.Errorf("in the container: %q", out)

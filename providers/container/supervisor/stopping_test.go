@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/diyform/diyform/internal/playhost/playtest"
 	"github.com/diyform/diyform/providers/container/supervisor"
 )
 
@@ -30,7 +31,7 @@ func (s stack) beginStop() {
 // Who starts a container that a killed command was about to stop finds it running afterwards,
 // not only for as long as the stop takes.
 func TestStartOfStopping(t *testing.T) {
-	asEachUser(t, func(t *testing.T) {
+	playtest.AsEachUser(t, func(t *testing.T) {
 		s := newStack(t)
 		before := s.runWith(stubborn, supervisor.Settings{StopTimeout: 500 * time.Millisecond})
 		s.beginStop()
@@ -46,7 +47,7 @@ func TestStartOfStopping(t *testing.T) {
 
 // A stop that its supervisor began is ended by the next one, also if nobody asks again.
 func TestAdoptionOfStopping(t *testing.T) {
-	asEachUser(t, func(t *testing.T) {
+	playtest.AsEachUser(t, func(t *testing.T) {
 		s := newStack(t)
 		s.runWith(stubborn, supervisor.Settings{
 			StopTimeout: 500 * time.Millisecond, Restart: supervisor.Restart{Policy: supervisor.RestartAlways},

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/diyform/diyform/internal/playhost/playtest"
 	"github.com/diyform/diyform/providers/container/enter"
 	"github.com/diyform/diyform/providers/container/launch"
 	"github.com/diyform/diyform/providers/container/output"
@@ -185,7 +186,7 @@ func inContainer(t *testing.T, status supervisor.Status, script string) (output 
 const forever = "while :; do sleep 60; done"
 
 func TestNamespaces(t *testing.T) {
-	asEachUser(t, func(t *testing.T) {
+	playtest.AsEachUser(t, func(t *testing.T) {
 		status := newStack(t).run(spec(forever))
 		for _, kind := range []string{"cgroup", "ipc", "mnt", "net", "pid", "time", "user", "uts"} {
 			ours, err := os.Readlink("/proc/self/ns/" + kind)
@@ -220,7 +221,7 @@ func TestNamespaces(t *testing.T) {
 }
 
 func TestHardening(t *testing.T) {
-	asEachUser(t, func(t *testing.T) {
+	playtest.AsEachUser(t, func(t *testing.T) {
 		status := newStack(t).run(spec(forever))
 		for _, of := range []string{"1", "self"} {
 			text, _ := inContainer(t, status, "grep -E '^(CapBnd|CapEff|CapAmb|NoNewPrivs|Seccomp):' /proc/"+of+"/status | tr -s '\\t\\n' ' '")
@@ -255,7 +256,7 @@ func TestHardening(t *testing.T) {
 }
 
 func TestRootIsWritableAndForgotten(t *testing.T) {
-	asEachUser(t, func(t *testing.T) {
+	playtest.AsEachUser(t, func(t *testing.T) {
 		image := t.TempDir()
 		install(t, image, "sh", "cat", "mkdir", "stat", "sleep")
 		if err := os.WriteFile(filepath.Join(image, "old"), []byte("old"), 0o644); err != nil {
@@ -312,7 +313,7 @@ func copyFile(t *testing.T, from, to string) {
 }
 
 func TestExec(t *testing.T) {
-	asEachUser(t, func(t *testing.T) {
+	playtest.AsEachUser(t, func(t *testing.T) {
 		status := newStack(t).run(spec(forever))
 		if out, code := inContainer(t, status, "echo out; echo err >&2; exit 42"); out != "out\nerr" || code != 42 {
 			t.Errorf("output %q, exit code %d", out, code)
@@ -341,7 +342,7 @@ func TestExec(t *testing.T) {
 }
 
 func TestExitAndLogs(t *testing.T) {
-	asEachUser(t, func(t *testing.T) {
+	playtest.AsEachUser(t, func(t *testing.T) {
 		s := newStack(t)
 		s.run(spec("echo to stdout; echo to stderr >&2; echo direct > /dev/stdout; exit 7"))
 		ended, err := s.Wait(testContext(t), "box")
@@ -359,7 +360,7 @@ func TestExitAndLogs(t *testing.T) {
 }
 
 func TestStop(t *testing.T) {
-	asEachUser(t, func(t *testing.T) {
+	playtest.AsEachUser(t, func(t *testing.T) {
 		for _, c := range []struct {
 			name, script string
 			timeout      time.Duration
@@ -400,7 +401,7 @@ func waitForLog(t *testing.T, status supervisor.Status, text string) {
 }
 
 func TestCreateAgain(t *testing.T) {
-	asEachUser(t, func(t *testing.T) {
+	playtest.AsEachUser(t, func(t *testing.T) {
 		s := newStack(t)
 		first := s.run(spec(forever))
 		again, err := s.Create(testContext(t), spec(forever))
@@ -414,7 +415,7 @@ func TestCreateAgain(t *testing.T) {
 }
 
 func TestCommandThatCannotRun(t *testing.T) {
-	asEachUser(t, func(t *testing.T) {
+	playtest.AsEachUser(t, func(t *testing.T) {
 		s := newStack(t)
 		sp := spec("")
 		sp.Command = []string{"no-such-command"}

@@ -9,11 +9,12 @@ import (
 
 	"github.com/creack/pty"
 
+	"github.com/diyform/diyform/internal/playhost/playtest"
 	"github.com/diyform/diyform/providers/container/enter"
 )
 
 func TestExecInTerminal(t *testing.T) {
-	asEachUser(t, func(t *testing.T) {
+	playtest.AsEachUser(t, func(t *testing.T) {
 		status := newStack(t).run(spec(forever))
 		ours, theirs, err := pty.Open()
 		if err != nil {
@@ -49,7 +50,7 @@ func TestExecInTerminal(t *testing.T) {
 }
 
 func TestExecEndsWithContext(t *testing.T) {
-	asEachUser(t, func(t *testing.T) {
+	playtest.AsEachUser(t, func(t *testing.T) {
 		status := newStack(t).run(spec(forever))
 		null, err := os.Open(os.DevNull)
 		if err != nil {
