@@ -35,7 +35,7 @@ func Remove(ctx context.Context, data string) error {
 	if err := expectNoMounts(data); err != nil {
 		return fmt.Errorf("remove data of container: %w", err)
 	}
-	works, err := filepath.Glob(filepath.Join(data, diskName, workName(layer{})+"*"))
+	works, err := workFolders(data)
 	if err != nil {
 		return fmt.Errorf("remove data of container: %w", err)
 	}
@@ -55,6 +55,23 @@ func Remove(ctx context.Context, data string) error {
 		return fmt.Errorf("remove data of container: %w", err)
 	}
 	return nil
+}
+
+// workFolders lists the folders of overlayfs in a data folder or in the layer in it.
+func workFolders(data string) ([]string, error) {
+	name := workName(layer{}) + "*"
+	below, err1 := filepath.Glob(filepath.Join(data, diskName, name))
+	direct, err2 := filepath.Glob(filepath.Join(data, name))
+	return append(below, direct...), errors.Join(err1, err2)
+}
+
+// Clear removes what containers have written to the layer in a data folder.
+func Clear(ctx context.Context, data string) error {
+	layer := filepath.Join(data, diskName)
+	if _, err := os.Lstat(layer); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return Remove(ctx, layer)
 }
 
 // expectNoMounts keeps a removal from going into what is mounted below a folder, which would

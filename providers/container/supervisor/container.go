@@ -127,7 +127,7 @@ func (c *container) create(ctx context.Context) error {
 		err = c.update(func(r *Record) { r.Phase, r.Launching = Creating, true })
 	}
 	if err == nil {
-		err = rootfs.Remove(ctx, spec.Data) // of one whose record somebody removed
+		err = rootfs.Clear(ctx, spec.Data) // of one whose record somebody removed
 	}
 	if err == nil {
 		err = makeData(spec.Data)
