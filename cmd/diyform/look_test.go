@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // machine is what other tools see of the kernel, by namespace and kind, and in its files,
@@ -52,7 +53,15 @@ func (l *lab) look() machine {
 // parent does not reap it.
 func (l *lab) processes() []string {
 	l.Helper()
-	return slices.Sorted(maps.Values(l.commandLines()))
+	var lines []string
+	for range 50 { // most parents reap at once
+		lines = slices.Sorted(maps.Values(l.commandLines()))
+		if !slices.ContainsFunc(lines, func(line string) bool { return strings.Contains(line, ") Z ") }) {
+			break
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	return lines
 }
 
 // commandLines gives the command lines of the playhost's processes, besides this test and
@@ -72,8 +81,8 @@ func (l *lab) commandLines() map[int]string {
 		line, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
 		if err == nil && len(line) == 0 {
 			line, err = os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-			if bytes.Contains(line, []byte(") Z 1 ")) {
-				continue // init is about to reap it
+			if !bytes.Contains(line, []byte(") Z ")) || bytes.Contains(line, []byte(") Z 1 ")) {
+				continue // it is ending, or init is about to reap it
 			}
 		}
 		if err == nil { // else it has gone meanwhile
