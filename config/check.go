@@ -66,6 +66,10 @@ func (k *Check) addData(block *hcl.Block) hcl.Diagnostics {
 			})
 		}
 	}
+	if at := data.Lifecycle.DeclRange; !at.Empty() {
+		diags = append(diags, diag.Error(&at, "Lifecycle block in a check",
+			"The data block of a check is read for its asserts alone. Write conditions as assert blocks."))
+	}
 	k.Data = data
 	return diags
 }

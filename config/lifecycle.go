@@ -21,12 +21,20 @@ type Lifecycle struct {
 	// IgnoreAll leaves the resource as it was made, whatever configuration says later.
 	IgnoreAll bool
 	// Ignore are the parts of the resource that stay as they are: paths from an attribute on.
-	Ignore []cty.Path
+	Ignore []Ignored
 	// ReplaceTriggeredBy are the resources, instances or attributes whose change replaces this
 	// resource.
 	ReplaceTriggeredBy []Reference
 	Preconditions      []Condition
 	Postconditions     []Condition // self is the resource
+
+	DeclRange hcl.Range // empty where there is no block
+}
+
+// Ignored is an item of ignore_changes.
+type Ignored struct {
+	Path  cty.Path
+	Range hcl.Range
 }
 
 var lifecycleSchema = &hcl.BodySchema{
@@ -59,6 +67,7 @@ func (r *Resource) decodeLifecycle(blocks hcl.Blocks) hcl.Diagnostics {
 		}
 	}
 	l := &r.Lifecycle
+	l.DeclRange = blocks[0].DefRange
 	if attr, ok := content.Attributes["enabled"]; ok {
 		l.Enabled = attr.Expr
 		if r.Count != nil || r.ForEach != nil {
@@ -103,7 +112,7 @@ func (l *Lifecycle) decodeIgnore(attr *hcl.Attribute) hcl.Diagnostics {
 				"An item is an attribute of the resource, or a part of one, without quotes: mtu, peer.addresses, env[\"HOME\"]."))
 			continue
 		}
-		l.Ignore = append(l.Ignore, pathOf(traversal))
+		l.Ignore = append(l.Ignore, Ignored{pathOf(traversal), item.Range()})
 	}
 	return diags
 }

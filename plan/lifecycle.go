@@ -50,32 +50,41 @@ func (e *Evaluator) checkIgnored(r *config.Resource) hcl.Diagnostics {
 		return nil
 	}
 	t := hcldec.ImpliedType(e.schemaOf(r.Addr).Spec())
-	for _, path := range r.Lifecycle.Ignore {
-		if err := within(t, path); err != nil {
-			diags = append(diags, diag.Error(&r.DeclRange, "Invalid item of ignore_changes", diag.Sentence(err.Error())))
+	for _, item := range r.Lifecycle.Ignore {
+		if why := leadsNowhere(t, item.Path); why != "" {
+			diags = append(diags, diag.Error(&item.Range, "Invalid item of ignore_changes", why))
 		}
 	}
 	return diags
 }
 
-// within tells why a path leads nowhere in values of a type.
-func within(t cty.Type, path cty.Path) error {
+// leadsNowhere tells why a path leads nowhere in values of a type; "" if it leads somewhere.
+func leadsNowhere(t cty.Type, path cty.Path) string {
 	for i, step := range path {
 		attr, isAttr := step.(cty.GetAttrStep)
 		switch {
 		case t.IsObjectType() && isAttr && t.HasAttribute(attr.Name):
 			t = t.AttributeType(attr.Name)
 		case t.IsObjectType() && isAttr:
-			return fmt.Errorf("%s is no argument.%s", formatPath(path[:i+1]), diag.Suggest(attr.Name, sortedNames(t.AttributeTypes())))
-		case t.IsCollectionType() && !t.IsSetType():
+			return fmt.Sprintf("%s is no argument.%s", formatPath(path[:i+1]), diag.Suggest(attr.Name, sortedNames(t.AttributeTypes())))
+		case t.IsMapType() && (isAttr || keyOf(step) == cty.String), t.IsListType() && keyOf(step) == cty.Number:
 			t = t.ElementType()
 		case t == cty.DynamicPseudoType:
-			return nil
+			return ""
 		default:
-			return fmt.Errorf("there is nothing in %s to be ignored by itself", formatPath(path[:i]))
+			return fmt.Sprintf("There is nothing of that kind in %s. A part of a list is named by its number, a part of a "+
+				"map by its key.", formatPath(path[:i]))
 		}
 	}
-	return nil
+	return ""
+}
+
+// keyOf gives the type of an index's key; cty.NilType of what is no index.
+func keyOf(step cty.PathStep) cty.Type {
+	if index, ok := step.(cty.IndexStep); ok {
+		return index.Key.Type()
+	}
+	return cty.NilType
 }
 
 // ignore gives configuration with what lifecycle ignores as it is there.
@@ -87,8 +96,8 @@ func (b *block) ignore(config, there cty.Value) cty.Value {
 	if l.IgnoreAll {
 		return conform(there, config.Type())
 	}
-	for _, path := range l.Ignore {
-		config = keep(config, conform(there, config.Type()), path)
+	for _, item := range l.Ignore {
+		config = keep(config, conform(there, config.Type()), item.Path)
 	}
 	return config
 }

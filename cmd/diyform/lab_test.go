@@ -15,6 +15,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/diyform/diyform/internal/linux/pidfd"
 	"github.com/diyform/diyform/internal/playhost"
 )
 
@@ -139,8 +140,8 @@ func (l *lab) run(command string, more ...string) (string, error) {
 // settling is how long what runs in containers may take to be as apply has ordered it.
 const settling = 10 * time.Second
 
-// compare looks until the machine is as wanted. Without patience it looks once: when destroy
-// has ended, nothing may be on its way any more.
+// compare looks until the machine is as wanted: of all that it looks at there is no one event.
+// Without patience it looks once: when destroy has ended, nothing may be on its way any more.
 func (l *lab) compare(want machine, patience time.Duration) (difference string) {
 	l.Helper()
 	for deadline := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
@@ -175,10 +176,18 @@ func (l *lab) killSupervisor() {
 	if pid == 0 {
 		return
 	}
-	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
+	p, err := pidfd.Open(pid)
+	if errors.Is(err, pidfd.ErrGone) {
+		return
+	}
+	if err != nil {
 		l.Fatal(err)
 	}
-	for l.supervisor() == pid {
-		time.Sleep(time.Millisecond)
+	defer p.Close()
+	if err := p.Signal(syscall.SIGKILL); err != nil && !errors.Is(err, pidfd.ErrGone) {
+		l.Fatal(err)
+	}
+	if err := p.Wait(l.Context()); err != nil {
+		l.Fatal(err)
 	}
 }
