@@ -24,7 +24,7 @@ func newKill(v *view) *cobra.Command {
 		Long: "Sends a signal to the first process of containers. What that does is theirs: a restart policy may\n" +
 			"start again what it ends. `diyform stop` stops containers.",
 		ValidArgsFunction: completeContainers(0),
-		Args:              func(_ *cobra.Command, args []string) error { return (&lifecycleFlags{all: all}).check(args) },
+		Args:              func(_ *cobra.Command, args []string) error { return (&containerFlags{all: all}).check(args) },
 		RunE: func(cmd *cobra.Command, args []string) error {
 			s, err := parseSignal(name)
 			if err != nil {

@@ -10,7 +10,7 @@ import (
 )
 
 func newStop(v *view) *cobra.Command {
-	var flags lifecycleFlags
+	var flags containerFlags
 	var seconds uint
 	cmd := &cobra.Command{
 		Use:   "stop [flags] ADDRESS ...",
@@ -23,7 +23,7 @@ func newStop(v *view) *cobra.Command {
 				d := time.Duration(seconds) * time.Second
 				timeout = &d
 			}
-			l := lifecycle{name: "stop", done: "stopped", wrong: "The container cannot be stopped", backwards: true}
+			l := orderly{name: "stop", done: "stopped", wrong: "The container cannot be stopped", backwards: true}
 			l.do = func(ctx context.Context, c *recordedContainer) (supervisor.Status, error) {
 				return c.client().Stop(ctx, c.status.Spec.ID, timeout)
 			}

@@ -33,7 +33,7 @@ func newWait(v *view) *cobra.Command {
 		Long: "Waits until containers have ended for good, and prints the exit code of each on a line of its own.\n" +
 			"With -health it waits until all are healthy, and fails where one is not, or ends.",
 		ValidArgsFunction: completeContainers(0),
-		Args:              func(_ *cobra.Command, args []string) error { return (&lifecycleFlags{all: flags.all}).check(args) },
+		Args:              func(_ *cobra.Command, args []string) error { return (&containerFlags{all: flags.all}).check(args) },
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return v.wait(cmd.Context(), args, flags)
 		},

@@ -20,7 +20,9 @@ func Route(ctx context.Context, target *pidfd.Process) (*os.File, error) {
 	return socket, nil
 }
 
-// openSocket makes a socket in a container's network namespace, see Dial.
+// openSocket makes a socket in a container's network namespace. An ordinary user may enter that
+// only together with the user namespace that owns it, which no thread of a Go program can. So a
+// child does, and sends the socket.
 func openSocket(ctx context.Context, target *pidfd.Process, family, kind, protocol int) (*os.File, error) {
 	if !target.Alive() {
 		return nil, pidfd.ErrGone
