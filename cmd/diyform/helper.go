@@ -5,7 +5,7 @@ import (
 	"os"
 
 	"github.com/diyform/diyform/internal/failpoint"
-	"github.com/diyform/diyform/providers/container"
+	"github.com/diyform/diyform/providers/container/image"
 	"github.com/diyform/diyform/providers/container/supervisor"
 	"github.com/diyform/diyform/providers/container/transfer"
 	"github.com/diyform/diyform/providers/container/userns"
@@ -22,7 +22,7 @@ func helperProcess() (code int, done bool) {
 		return transfer.Main(), true
 	}
 	if userns.Invoked() {
-		return userns.Main(container.Workers()), true
+		return userns.Main(image.Workers()), true
 	}
 	if err := failpoint.Arm("DIYFORM_FAILPOINT"); err != nil {
 		fmt.Fprintln(os.Stderr, err)

@@ -20,10 +20,7 @@ import (
 	"github.com/diyform/diyform/internal/addr"
 	"github.com/diyform/diyform/internal/linux/netns"
 	"github.com/diyform/diyform/providers"
-	"github.com/diyform/diyform/providers/container/image"
-	"github.com/diyform/diyform/providers/container/rootfs"
 	"github.com/diyform/diyform/providers/container/supervisor"
-	"github.com/diyform/diyform/providers/container/userns"
 )
 
 // Provider gives the resource types of containers.
@@ -139,14 +136,6 @@ func absolute(env providers.Env, path string) string {
 		path = filepath.Join(env.Dir, path)
 	}
 	return filepath.Clean(path)
-}
-
-// Workers is what an ordinary user's diyform does as root of a user namespace: the table of
-// userns.Main.
-func Workers() map[string]userns.Func {
-	table := image.Workers()
-	table[rootfs.RemoveWork] = rootfs.RemoveWorker
-	return table
 }
 
 // isGone reports whether the supervisor has no such container any more.

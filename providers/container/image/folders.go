@@ -14,6 +14,7 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
 	"github.com/diyform/diyform/providers/container/image/unpack"
+	"github.com/diyform/diyform/providers/container/userns"
 )
 
 // A layer is unpacked once, whatever images have it. What folders are like that it does not
@@ -79,7 +80,7 @@ func (s *Store) complete(ctx context.Context, diffIDs []v1.Hash) error {
 	if err == nil {
 		err = s.place(dir, made)
 	}
-	return errors.Join(err, remove(context.WithoutCancel(ctx), dir))
+	return errors.Join(err, userns.RemoveAll(context.WithoutCancel(ctx), dir))
 }
 
 // complete is the worker's part.

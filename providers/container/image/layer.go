@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -60,7 +59,7 @@ func (s *Store) keep(ctx context.Context, want v1.Hash, j job, r io.Reader) (v1.
 		err = s.place(dir, got)
 	}
 	// After a kill, sweep does this.
-	return got.DiffID, got.Facts, errors.Join(err, remove(context.WithoutCancel(ctx), dir))
+	return got.DiffID, got.Facts, errors.Join(err, userns.RemoveAll(context.WithoutCancel(ctx), dir))
 }
 
 // place gives a layer its name. The facts go before: a layer that is there has some.
@@ -92,15 +91,12 @@ type result struct {
 	Facts  facts
 }
 
-// The names of this package's workers.
-const (
-	unpackWork = "image-unpack"
-	removeWork = "image-remove"
-)
+// unpackWork is the name of this package's worker.
+const unpackWork = "image-unpack"
 
 // Workers is what this package wants to be in the table of userns.Main.
 func Workers() map[string]userns.Func {
-	return map[string]userns.Func{unpackWork: unpackWorker, removeWork: removeWorker}
+	return map[string]userns.Func{unpackWork: unpackWorker}
 }
 
 // work unpacks where the files can get their owners.
@@ -181,17 +177,3 @@ func archiveOf(ctx context.Context, folder string) (io.Reader, func(), error) {
 		root.Close()
 	}, nil
 }
-
-// remove removes a folder and all in it, whose owners may be the user's subordinate ids.
-func remove(ctx context.Context, dir string) error {
-	if _, err := os.Lstat(dir); errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if !userns.Needed() {
-		return removeWorker(ctx, []string{dir})
-	}
-	return userns.Run(ctx, userns.Work{Name: removeWork, Args: []string{dir}, Map: userns.Best()})
-}
-
-// removeWorker removes what a namespace's root may, or a user alone after a chmod.
-func removeWorker(_ context.Context, args []string) error { return os.RemoveAll(args[0]) }

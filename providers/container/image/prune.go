@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/diyform/diyform/providers/container/userns"
 )
 
 // Pruned is what a prune took away.
@@ -161,7 +163,7 @@ func (s *Store) discard(ctx context.Context, path string) error {
 	if err := os.Rename(path, dir); err != nil {
 		return err
 	}
-	return errors.Join(remove(ctx, dir), os.Remove(path+".json"))
+	return errors.Join(userns.RemoveAll(ctx, dir), os.Remove(path+".json"))
 }
 
 // Layers gives how many layers an image has, for those who list images.

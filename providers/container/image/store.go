@@ -235,7 +235,7 @@ func (s *Store) sweepOne(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
-	if err := remove(ctx, strings.TrimSuffix(path, lockSuffix)); err != nil {
+	if err := userns.RemoveAll(ctx, strings.TrimSuffix(path, lockSuffix)); err != nil {
 		return err
 	}
 	return os.Remove(path)

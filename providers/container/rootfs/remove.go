@@ -13,24 +13,9 @@ import (
 	"github.com/diyform/diyform/providers/container/userns"
 )
 
-// RemoveWork is the name of RemoveWorker in the table of userns.Main.
-const RemoveWork = "remove-data"
-
-// RemoveWorker removes the folder that is its argument, as root in a user namespace.
-func RemoveWorker(_ context.Context, args []string) error { return errors.Join(removeAll(args)...) }
-
-func removeAll(paths []string) []error {
-	var errs []error
-	for _, path := range paths {
-		errs = append(errs, os.RemoveAll(path))
-	}
-	return errs
-}
-
 // Remove removes a container's data folder, if it is there, when none of the container's
 // processes lives. Files in it may belong to the user's subordinate ids, or be in folders
-// that nobody may read: they are removed by a worker then, and the program's main must know
-// RemoveWork.
+// that nobody may read: userns.RemoveAll.
 func Remove(ctx context.Context, data string) error {
 	if err := expectNoMounts(data); err != nil {
 		return fmt.Errorf("remove data of container: %w", err)
@@ -44,14 +29,7 @@ func Remove(ctx context.Context, data string) error {
 			return fmt.Errorf("remove data of container: %w", err)
 		}
 	}
-	err = os.RemoveAll(data)
-	if errors.Is(err, fs.ErrPermission) && userns.Needed() {
-		err = userns.Run(ctx, userns.Work{Name: RemoveWork, Args: []string{data}, Map: userns.Best()})
-		if err == nil { // the folder above is the user's, who need not be root there
-			err = os.RemoveAll(data)
-		}
-	}
-	if err != nil {
+	if err := userns.RemoveAll(ctx, data); err != nil {
 		return fmt.Errorf("remove data of container: %w", err)
 	}
 	return nil

@@ -8,7 +8,6 @@ import (
 
 	"github.com/diyform/diyform/internal/playhost/playtest"
 	"github.com/diyform/diyform/providers/container/enter"
-	"github.com/diyform/diyform/providers/container/rootfs"
 	"github.com/diyform/diyform/providers/container/supervisor"
 	"github.com/diyform/diyform/providers/container/userns"
 )
@@ -18,7 +17,7 @@ func TestMain(m *testing.M) {
 		os.Exit(supervisor.Main())
 	}
 	if userns.Invoked() {
-		os.Exit(userns.Main(map[string]userns.Func{rootfs.RemoveWork: rootfs.RemoveWorker}))
+		os.Exit(userns.Main(nil))
 	}
 	if dir, ok := os.LookupEnv(createVariable); ok {
 		if err := createOnly(dir); err != nil {

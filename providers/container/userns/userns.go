@@ -138,6 +138,9 @@ func serve(table map[string]Func) error {
 		return becomeRoot(pipe)
 	}
 	work := table[os.Args[1]]
+	if os.Args[1] == removeWork {
+		work = removeWorker
+	}
 	if work == nil {
 		return fmt.Errorf("there is no work called %q, which is a bug", os.Args[1])
 	}
