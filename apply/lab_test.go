@@ -46,7 +46,9 @@ func (l *lab) must(err error) {
 
 func (l *lab) write(name, text string) {
 	l.t.Helper()
-	l.must(os.WriteFile(filepath.Join(l.dir, name), []byte(text), 0o600))
+	path := filepath.Join(l.dir, name)
+	l.must(os.MkdirAll(filepath.Dir(path), 0o700))
+	l.must(os.WriteFile(path, []byte(text), 0o600))
 }
 
 // command is what a command works with from its begin to its end.

@@ -19,6 +19,7 @@ var fileSchema = &hcl.BodySchema{Blocks: []hcl.BlockHeaderSchema{
 	{Type: "data", LabelNames: []string{"type", "name"}},
 	{Type: "output", LabelNames: []string{"name"}},
 	{Type: "check", LabelNames: []string{"name"}},
+	{Type: "module", LabelNames: []string{"name"}},
 }}
 
 // addBlocks takes in every block of a file.
@@ -43,6 +44,8 @@ func (c *Config) addBlock(block *hcl.Block) hcl.Diagnostics {
 		return c.addOutput(block)
 	case "check":
 		return c.addCheck(block)
+	case "module":
+		return c.addCall(block)
 	}
 	panic("the file schema has a block type without a decoder, which is a bug: " + block.Type)
 }

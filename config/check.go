@@ -25,7 +25,7 @@ func (c *Config) addCheck(block *hcl.Block) hcl.Diagnostics {
 	for _, b := range content.Blocks {
 		switch b.Type {
 		case "data":
-			diags = append(diags, check.addData(b)...)
+			diags = append(diags, c.addCheckData(check, b)...)
 		case "assert":
 			cond, more := decodeCondition(b)
 			diags = append(diags, more...)
@@ -45,10 +45,10 @@ func (c *Config) addCheck(block *hcl.Block) hcl.Diagnostics {
 	return diags
 }
 
-// addData takes in the check's data block, of which there is one instance only, so that its
+// addCheckData takes in the check's data block, of which there is one instance only, so that its
 // asserts can speak of it without a key.
-func (k *Check) addData(block *hcl.Block) hcl.Diagnostics {
-	data, diags := decodeResource(block)
+func (c *Config) addCheckData(k *Check, block *hcl.Block) hcl.Diagnostics {
+	data, diags := c.decodeResource(block)
 	if k.Data != nil {
 		return append(diags, diag.Error(block.DefRange.Ptr(), "More than one data block in a check",
 			fmt.Sprintf("Check %q has a data block already, at %s. Write a second check for "+

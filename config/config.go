@@ -13,11 +13,14 @@ import (
 	"github.com/diyform/diyform/internal/addr"
 )
 
-// Config is everything that the files of one folder declare.
+// Config is a module: everything that the files of one folder declare, and the modules that it
+// calls. That of the working folder is the root module.
 type Config struct {
-	Dir string
+	Dir    string
+	Path   addr.Module // static; "" of the root module
+	Parent *Config     // nil of the root module
 
-	// Files holds every file that was read, by the name that ranges carry. Diagnostics take
+	// Files holds every file of the whole tree, by the name that ranges carry. Diagnostics take
 	// their source lines from it.
 	Files map[string]*hcl.File
 
@@ -26,6 +29,8 @@ type Config struct {
 	Resources map[addr.Resource]*Resource // managed and data, without those inside checks
 	Outputs   map[string]*Output
 	Checks    map[string]*Check
+	Calls     map[string]*Call
+	Children  map[string]*Config // by the names of the calls
 
 	hash string
 }
@@ -38,6 +43,7 @@ type Variable struct {
 	Default      cty.Value          // of type Type; cty.NilVal when a value is required
 	Description  string
 	Sensitive    bool
+	Ephemeral    bool // its value is never recorded, nor what is made of it
 	Nullable     bool
 	Validations  []Condition
 	DeclRange    hcl.Range
@@ -70,21 +76,38 @@ type Output struct {
 	Expr        hcl.Expression
 	Description string
 	Sensitive   bool
+	Ephemeral   bool // of a module that is called: see Variable
 	DependsOn   []Reference
+	Conditions  []Condition // what must be true before its value is used
 	DeclRange   hcl.Range
+}
+
+// References lists what the output refers to.
+func (o *Output) References() []Reference {
+	refs := append(References(o.Expr), o.DependsOn...)
+	return append(refs, ConditionReferences(o.Conditions)...)
+}
+
+// ConditionReferences lists what conditions and their messages refer to.
+func ConditionReferences(conditions []Condition) []Reference {
+	var refs []Reference
+	for _, c := range conditions {
+		refs = append(refs, References(c.Condition)...)
+		refs = append(refs, References(c.ErrorMessage)...)
+	}
+	return refs
 }
 
 // Resource is a resource block or a data block.
 type Resource struct {
-	Addr addr.Resource
+	Addr addr.Resource // static
 
 	// Body holds the arguments of the resource type. It hides count, for_each, depends_on and
 	// lifecycle, and still suggests them for an argument that looks like them.
 	Body hcl.Body
 
-	Count     hcl.Expression // nil when the block has none
-	ForEach   hcl.Expression // nil when the block has none; never set together with Count
-	DependsOn []Reference    // to resource and data blocks, and what their keys refer to
+	Repetition
+	DependsOn []Reference // to resource and data blocks, and what their keys refer to
 	Lifecycle Lifecycle
 
 	DeclRange hcl.Range // the block's header

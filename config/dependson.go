@@ -5,8 +5,8 @@ import (
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 )
 
-// decodeDependsOn reads a depends_on argument: a list of whole resources or of instances of
-// them. What the index of an instance refers to follows it in the result.
+// decodeDependsOn reads a depends_on argument: a list of whole resources or modules, or of
+// instances of them. What the index of an instance refers to follows it in the result.
 func decodeDependsOn(attr *hcl.Attribute) ([]Reference, hcl.Diagnostics) {
 	if attr == nil {
 		return nil, nil
@@ -19,14 +19,15 @@ func decodeDependsOn(attr *hcl.Attribute) ([]Reference, hcl.Diagnostics) {
 			diags = append(diags, &hcl.Diagnostic{
 				Severity: hcl.DiagError,
 				Summary:  "Invalid dependency",
-				Detail: "An item of depends_on is the address of a resource or data block, or of one " +
+				Detail: "An item of depends_on is the address of a resource, data or module block, or of one " +
 					"instance, without quotes and without an attribute: veth_pair.uplink, " +
-					"data.host.this, bridge.lan[each.key].",
+					"data.host.this, bridge.lan[each.key], module.lab.",
 				Subject: item.Range().Ptr(),
 				Context: attr.Range.Ptr(),
 			})
 			continue
 		}
+		found[0].Everything = found[0].Subject.Kind == ModuleSubject
 		refs = append(refs, found...)
 	}
 	return refs, diags
@@ -55,7 +56,8 @@ func dependency(item hcl.Expression) ([]Reference, bool) {
 	if t.Traversal.RootName() == "data" {
 		whole = 3
 	}
-	return refs, refs[0].Subject.Kind == ResourceSubject && steps == whole
+	kind := refs[0].Subject.Kind
+	return refs, (kind == ResourceSubject || kind == ModuleSubject) && steps == whole
 }
 
 // jsonAddress parses the expression that a JSON string holds, or gives nil.

@@ -14,8 +14,6 @@ import (
 // Lifecycle is a lifecycle block: how a resource's changes are to be made. The zero value is
 // that of a block without one.
 type Lifecycle struct {
-	// Enabled is whether the resource exists at all; nil: it does.
-	Enabled hcl.Expression
 	// PreventDestroy makes a plan fail that would destroy the resource.
 	PreventDestroy bool
 	// IgnoreAll leaves the resource as it was made, whatever configuration says later.
@@ -68,14 +66,7 @@ func (r *Resource) decodeLifecycle(blocks hcl.Blocks) hcl.Diagnostics {
 	}
 	l := &r.Lifecycle
 	l.DeclRange = blocks[0].DefRange
-	if attr, ok := content.Attributes["enabled"]; ok {
-		l.Enabled = attr.Expr
-		if r.Count != nil || r.ForEach != nil {
-			diags = append(diags, diag.Error(&attr.NameRange, "Both enabled and count or for_each",
-				fmt.Sprintf("%s has count or for_each, which may have no instances. Keep that one.", r.Addr)))
-			l.Enabled = nil
-		}
-	}
+	diags = append(diags, r.decodeEnabled(content.Attributes["enabled"], r.Addr.String())...)
 	diags = append(diags, decode(content, "prevent_destroy", &l.PreventDestroy)...)
 	diags = append(diags, l.decodeIgnore(content.Attributes["ignore_changes"])...)
 	triggers, more := decodeTriggers(content.Attributes["replace_triggered_by"])

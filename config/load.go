@@ -25,25 +25,114 @@ const (
 	jsonSuffix   = ".diy.json"
 )
 
-// Load reads every *.diy.hcl and *.diy.json file of folder dir. The Config is never nil: with
-// errors it holds what could be read, for views that show source lines.
-func Load(dir string) (*Config, hcl.Diagnostics) {
+// Loader reads configuration. The zero Loader knows modules in folders alone.
+type Loader struct {
+	// Modules finds modules that come from elsewhere; may be nil.
+	Modules Modules
+}
+
+// Modules finds the files of modules that are not in a folder beside the configuration.
+type Modules interface {
+	// Folder gives the folder of the module that a call names by its source. key tells the calls
+	// of a configuration apart: the names from the root module on, joined by dots.
+	Folder(key, source string) (string, error)
+}
+
+// Load reads every *.diy.hcl and *.diy.json file of folder dir, and of the modules that they
+// call. The Config is never nil: with errors it holds what could be read, for views that show
+// source lines.
+func Load(dir string) (*Config, hcl.Diagnostics) { return Loader{}.Load(dir) }
+
+// Load is the function Load with the loader's modules.
+func (l Loader) Load(dir string) (*Config, hcl.Diagnostics) {
+	t := &tree{Loader: l, parser: hclparse.NewParser(), digest: sha256.New(), files: map[string]*hcl.File{}}
+	c, diags := t.load(dir, nil, "", nil)
+	c.hash = hex.EncodeToString(t.digest.Sum(nil))
+	sortByPlace(diags)
+	return c, diags
+}
+
+// tree is a configuration being read, with all its modules.
+type tree struct {
+	Loader
+	parser *hclparse.Parser // gives a file that several calls read the same *hcl.File
+	digest hash.Hash
+	files  map[string]*hcl.File
+}
+
+// load reads the module of one folder and those that it calls. call is the range of the source
+// argument that names the folder; nil of the root module.
+func (t *tree) load(dir string, parent *Config, path addr.Module, call *hcl.Range) (*Config, hcl.Diagnostics) {
 	c := newConfig(dir)
-	paths, diags := configFiles(dir)
-	parser := hclparse.NewParser()
-	digest := sha256.New()
+	c.Parent, c.Path, c.Files = parent, path, t.files
+	paths, diags := configFiles(dir, call)
 	for _, path := range paths {
 		src, err := readSource(path)
 		if err != nil {
 			diags = append(diags, unreadable(path, err))
 			continue
 		}
-		addToDigest(digest, filepath.Base(path), src)
-		diags = append(diags, c.addFile(parser, path, src)...)
+		addToDigest(t.digest, string(c.Path)+" "+filepath.Base(path), src)
+		diags = append(diags, c.addFile(t.parser, path, src)...)
 	}
-	c.hash = hex.EncodeToString(digest.Sum(nil))
-	sortByPlace(diags)
+	for _, name := range keysOf(c.Calls) {
+		diags = append(diags, t.loadCall(c, c.Calls[name])...)
+	}
 	return c, diags
+}
+
+// loadCall reads the module that a call names.
+func (t *tree) loadCall(c *Config, call *Call) hcl.Diagnostics {
+	if call.Source == "" {
+		return nil // told already
+	}
+	dir, diags := t.folder(c, call)
+	if diags.HasErrors() {
+		return diags
+	}
+	if diags := c.checkCircle(dir, call); diags.HasErrors() {
+		return diags
+	}
+	child, diags := t.load(dir, c, c.Path.Child(call.Name, addr.Key{}), &call.SourceRange)
+	c.Children[call.Name] = child
+	return append(diags, call.checkArguments(child)...)
+}
+
+// folder finds where the files of a called module are.
+func (t *tree) folder(c *Config, call *Call) (string, hcl.Diagnostics) {
+	switch source := call.Source; {
+	case filepath.IsAbs(source):
+		return filepath.Clean(source), nil
+	case source == "." || source == ".." || strings.HasPrefix(source, "./") || strings.HasPrefix(source, "../"):
+		return filepath.Join(c.Dir, source), nil
+	case t.Modules == nil:
+		return "", hcl.Diagnostics{diag.Error(&call.SourceRange, "Module is not here",
+			fmt.Sprintf("%q is no folder beside this file: that would begin with ./ or ../.", source))}
+	}
+	var names []string
+	for _, step := range c.Path.Child(call.Name, addr.Key{}).Steps() {
+		names = append(names, step.Name)
+	}
+	dir, err := t.Modules.Folder(strings.Join(names, "."), call.Source)
+	return dir, diag.FromError(err, "Module cannot be had", &call.SourceRange)
+}
+
+// checkCircle refuses a module that is called from within itself.
+func (c *Config) checkCircle(dir string, call *Call) hcl.Diagnostics {
+	for up := c; up != nil; up = up.Parent {
+		if sameFolder(up.Dir, dir) {
+			return hcl.Diagnostics{diag.Error(&call.SourceRange, "Module calls itself",
+				fmt.Sprintf("The files of module %q are in %s, which is where this call, or a call above it, stands: it would never end.",
+					call.Name, dir))}
+		}
+	}
+	return nil
+}
+
+func sameFolder(a, b string) bool {
+	x, errX := os.Stat(a)
+	y, errY := os.Stat(b)
+	return errX == nil && errY == nil && os.SameFile(x, y)
 }
 
 // sortByPlace puts diagnostics in the order of the source. Those without a place come first.
@@ -57,12 +146,13 @@ func sortByPlace(diags hcl.Diagnostics) {
 func newConfig(dir string) *Config {
 	return &Config{
 		Dir:       dir,
-		Files:     map[string]*hcl.File{},
 		Variables: map[string]*Variable{},
 		Locals:    map[string]*Local{},
 		Resources: map[addr.Resource]*Resource{},
 		Outputs:   map[string]*Output{},
 		Checks:    map[string]*Check{},
+		Calls:     map[string]*Call{},
+		Children:  map[string]*Config{},
 	}
 }
 
@@ -86,11 +176,14 @@ func parse(parser *hclparse.Parser, path string, src []byte) (*hcl.File, hcl.Dia
 	return parser.ParseHCL(src, path)
 }
 
-// configFiles lists the configuration files of dir by name. None at all is an error.
-func configFiles(dir string) ([]string, hcl.Diagnostics) {
+// configFiles lists the configuration files of dir by name. None at all is an error at call,
+// which named the folder; nil of the root module.
+func configFiles(dir string, call *hcl.Range) ([]string, hcl.Diagnostics) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
-		return nil, hcl.Diagnostics{unreadable(dir, err)}
+		d := unreadable(dir, err)
+		d.Subject = call
+		return nil, hcl.Diagnostics{d}
 	}
 	var paths []string
 	for _, e := range entries {
@@ -100,6 +193,10 @@ func configFiles(dir string) ([]string, hcl.Diagnostics) {
 	}
 	if len(paths) > 0 {
 		return paths, nil
+	}
+	if call != nil {
+		return nil, hcl.Diagnostics{diag.Error(call, "No configuration files",
+			fmt.Sprintf("The folder %s of this module has no file whose name ends in %s or %s.", dir, nativeSuffix, jsonSuffix))}
 	}
 	return nil, hcl.Diagnostics{diag.Error(nil, "No configuration files",
 		fmt.Sprintf("The folder %s has no file whose name ends in %s or %s. Write one, "+

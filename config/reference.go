@@ -16,6 +16,12 @@ type Reference struct {
 	// where only the expression around it could tell, as in a for expression over h[k].
 	Key hcl.Expression
 
+	// Output is the output of a module that is meant; "" where all are.
+	Output string
+	// Everything says that a module is not referred to for its outputs, but for all that is in
+	// it: it is an item of depends_on.
+	Everything bool
+
 	Range     hcl.Range     // the subject alone, without key and attributes
 	Traversal hcl.Traversal // what was written, as far as it is names and literal indexes
 }
@@ -24,33 +30,40 @@ type Reference struct {
 type Subject struct {
 	Kind     SubjectKind
 	Resource addr.Resource // of a ResourceSubject
-	Name     string        // of the others: host for var.host, key for each.key
+	Name     string        // of the others: host for var.host, key for each.key, lab for module.lab
 }
 
 // SubjectKind is the kind of thing that a reference refers to.
 type SubjectKind uint8
 
 const (
-	InvalidSubject  SubjectKind = iota // none: CheckReference says what is wrong
-	VariableSubject                    // var.NAME
-	LocalSubject                       // local.NAME
-	ResourceSubject                    // TYPE.NAME and data.TYPE.NAME
-	EachSubject                        // each.key, each.value
-	CountSubject                       // count.index
-	PathSubject                        // path.module, path.root, path.cwd
-	SelfSubject                        // self
+	InvalidSubject    SubjectKind = iota // none: CheckReference says what is wrong
+	VariableSubject                      // var.NAME
+	LocalSubject                         // local.NAME
+	ResourceSubject                      // TYPE.NAME and data.TYPE.NAME
+	EachSubject                          // each.key, each.value
+	CountSubject                         // count.index
+	PathSubject                          // path.module, path.root, path.cwd
+	SelfSubject                          // self
+	ModuleSubject                        // module.NAME
+	WorkspaceSubject                     // diyform.workspace
+	OutputSubject                        // an output, which only the module around it refers to
+	ValidationSubject                    // the validations of a variable, which nothing refers to
 )
 
 // kindsByRoot are the roots that mean something else than a managed resource's type.
 var kindsByRoot = map[string]SubjectKind{
-	"var":    VariableSubject,
-	"local":  LocalSubject,
-	"data":   ResourceSubject,
-	"each":   EachSubject,
-	"count":  CountSubject,
-	"path":   PathSubject,
-	"module": InvalidSubject,
-	"self":   SelfSubject,
+	"var":       VariableSubject,
+	"local":     LocalSubject,
+	"data":      ResourceSubject,
+	"each":      EachSubject,
+	"count":     CountSubject,
+	"path":      PathSubject,
+	"module":    ModuleSubject,
+	"self":      SelfSubject,
+	"diyform":   WorkspaceSubject,
+	"terraform": InvalidSubject, // whoever writes it means diyform
+	"tofu":      InvalidSubject,
 }
 
 // String gives the form that users write.
@@ -70,13 +83,21 @@ func (s Subject) String() string {
 		return "path." + s.Name
 	case SelfSubject:
 		return "self"
+	case ModuleSubject:
+		return "module." + s.Name
+	case WorkspaceSubject:
+		return "diyform." + s.Name
+	case OutputSubject:
+		return "output." + s.Name
+	case ValidationSubject:
+		return "validation of var." + s.Name
 	}
 	return "(invalid reference)"
 }
 
 // newReference reads what a traversal refers to. key is the expression of an index that
-// follows the traversal, or nil.
-func newReference(traversal hcl.Traversal, key hcl.Expression) Reference {
+// follows the traversal, or nil; rest is what follows that.
+func newReference(traversal hcl.Traversal, key hcl.Expression, rest hcl.Traversal) Reference {
 	ref := Reference{Traversal: traversal, Range: traversal.SourceRange()}
 	names := leadingNames(traversal)
 	kind, special := kindsByRoot[names[0]]
@@ -97,6 +118,12 @@ func newReference(traversal hcl.Traversal, key hcl.Expression) Reference {
 		ref.Subject = Subject{Kind: kind}
 		return ref
 	}
+	if kind == ModuleSubject {
+		ref.Subject = Subject{Kind: kind, Name: names[1]}
+		ref.Key = instanceKey(traversal[need:], key)
+		ref.Output = firstAttribute(append(traversal[need:len(traversal):len(traversal)], rest...))
+		return ref
+	}
 	if kind != ResourceSubject {
 		ref.Subject = Subject{Kind: kind, Name: names[1]}
 		return ref
@@ -108,6 +135,24 @@ func newReference(traversal hcl.Traversal, key hcl.Expression) Reference {
 	ref.Subject = Subject{Kind: ResourceSubject, Resource: res}
 	ref.Key = instanceKey(traversal[need:], key)
 	return ref
+}
+
+// firstAttribute gives the name that a traversal begins with, an index before it left aside; ""
+// where there is none.
+func firstAttribute(steps hcl.Traversal) string {
+	for i, step := range steps {
+		switch s := step.(type) {
+		case hcl.TraverseAttr:
+			return s.Name
+		case hcl.TraverseIndex:
+			if i > 0 {
+				return ""
+			}
+		default:
+			return ""
+		}
+	}
+	return ""
 }
 
 // leadingNames gives the root's name and those of the attributes right after it, at most

@@ -99,7 +99,7 @@ func TestReferences(t *testing.T) {
 		`var["a"]`:                                        `(invalid reference)`,
 		`data.x`:                                          `(invalid reference)`,
 		`x`:                                               `(invalid reference)`,
-		`module.a.b`:                                      `(invalid reference)`,
+		`module.a.b`:                                      `module.a`,
 		`self.name`:                                       `self`,
 	}
 	for src, want := range tests {
@@ -276,7 +276,11 @@ check "c" {
 		`veth_pair`:              `x:1,1-10: Invalid reference; veth_pair is not complete. Write it with a name, as in veth_pair.uplink.`,
 		`up`:                     `x:1,1-3: Invalid reference; up is not a value.`,
 		`brigde`:                 `x:1,1-7: Invalid reference; Did you mean "bridge"?`,
-		`module.a.b`:             `x:1,1-11: Invalid reference; "module" refers to nothing in diyform.`,
+		`module`:                 `x:1,1-7: Invalid reference; module is not complete. Write it with a name, as in module.lab.subnet.`,
+		`terraform.workspace`:    `x:1,1-20: Invalid reference; The name of the workspace is diyform.workspace.`,
+		`diyform.workspace`:      ``,
+		`diyform.version`:        `x:1,1-16: Reference to unknown attribute; diyform has no version. It has workspace.`,
+		`module.a.b`:             `x:1,1-9: Reference to undeclared module block; There is no module block a in this configuration.`,
 	}
 	c := mustLoad(t, text)
 	for src, want := range tests {

@@ -18,10 +18,10 @@ var metaSchema = &hcl.BodySchema{
 }
 
 // reservedTypes begin references to something else, so nothing could refer to such a resource.
-var reservedTypes = []string{"count", "data", "each", "local", "module", "path", "self", "var"}
+var reservedTypes = []string{"count", "data", "diyform", "each", "local", "module", "path", "self", "var"}
 
 func (c *Config) addResource(block *hcl.Block) hcl.Diagnostics {
-	r, diags := decodeResource(block)
+	r, diags := c.decodeResource(block)
 	if first, ok := c.Resources[r.Addr]; ok {
 		return append(diags, duplicate(block.Type+" block", r.Addr.String(), r.DeclRange, first.DeclRange))
 	}
@@ -29,9 +29,9 @@ func (c *Config) addResource(block *hcl.Block) hcl.Diagnostics {
 	return diags
 }
 
-func decodeResource(block *hcl.Block) (*Resource, hcl.Diagnostics) {
+func (c *Config) decodeResource(block *hcl.Block) (*Resource, hcl.Diagnostics) {
 	r := &Resource{
-		Addr:      addr.Resource{Mode: addr.Managed, Type: block.Labels[0], Name: block.Labels[1]},
+		Addr:      addr.Resource{Module: c.Path, Mode: addr.Managed, Type: block.Labels[0], Name: block.Labels[1]},
 		Body:      typeBody{block.Body},
 		DeclRange: block.DefRange,
 		TypeRange: block.LabelRanges[0],
@@ -52,23 +52,7 @@ func decodeResource(block *hcl.Block) (*Resource, hcl.Diagnostics) {
 
 func (r *Resource) decodeMeta(body hcl.Body) hcl.Diagnostics {
 	content, _, diags := body.PartialContent(metaSchema)
-	if attr, ok := content.Attributes["count"]; ok {
-		r.Count = attr.Expr
-	}
-	if attr, ok := content.Attributes["for_each"]; ok {
-		r.ForEach = attr.Expr
-		if r.Count != nil {
-			diags = append(diags, &hcl.Diagnostic{
-				Severity: hcl.DiagError,
-				Summary:  "Both count and for_each",
-				Detail: fmt.Sprintf("%s has count, at %s, and for_each. Keep the one that tells its "+
-					"instances apart.", r.Addr, content.Attributes["count"].NameRange),
-				Subject: attr.NameRange.Ptr(),
-				Context: r.DeclRange.Ptr(),
-			})
-			r.Count = nil
-		}
-	}
+	diags = append(diags, r.Repetition.decode(content, r.Addr.String(), r.DeclRange)...)
 	dependsOn, more := decodeDependsOn(content.Attributes["depends_on"])
 	r.DependsOn = dependsOn
 	diags = append(diags, more...)

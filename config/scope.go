@@ -21,11 +21,6 @@ type Scope struct {
 	Data  *Resource // the data block of the check around it, or nil
 }
 
-// Scope gives the scope of the block's arguments.
-func (r *Resource) Scope() Scope {
-	return Scope{Each: r.ForEach != nil, Count: r.Count != nil}
-}
-
 // Scope gives the scope of the check's asserts.
 func (k *Check) Scope() Scope { return Scope{Data: k.Data} }
 
@@ -51,6 +46,10 @@ func (c *Config) CheckReference(ref Reference, at Scope) hcl.Diagnostics {
 		return checkFixed(ref, "count", []string{"index"}, at.Count, "count")
 	case PathSubject:
 		return checkFixed(ref, "path", []string{"cwd", "module", "root"}, true, "")
+	case WorkspaceSubject:
+		return checkFixed(ref, "diyform", []string{"workspace"}, true, "")
+	case ModuleSubject:
+		return c.checkModuleReference(ref)
 	case SelfSubject:
 		if !at.Self {
 			return referenceError(ref, "Reference without a value here",
@@ -72,7 +71,7 @@ func (c *Config) CheckReferences(refs []Reference, at Scope) hcl.Diagnostics {
 }
 
 func (c *Config) checkResourceReference(ref Reference, at Scope) hcl.Diagnostics {
-	res := ref.Subject.Resource
+	res := c.Path.Resource(ref.Subject.Resource)
 	if _, ok := c.Resources[res]; ok {
 		return nil
 	}
@@ -86,12 +85,36 @@ func (c *Config) checkResourceReference(ref Reference, at Scope) hcl.Diagnostics
 	if k := c.checkWithData(res); k != nil {
 		return referenceError(ref, "Reference to data inside a check",
 			fmt.Sprintf("%s is declared inside check %q and is visible there only. Declare it outside "+
-				"to use it elsewhere.", res, k.Name))
+				"to use it elsewhere.", res.Local(), k.Name))
 	}
+	name := res.Local().String()
 	if at.Data != nil && at.Data.Addr.Type == res.Type && res.Mode == addr.Data {
-		return undeclared(ref, what, res.String(), []string{at.Data.Addr.String()}, "")
+		return undeclared(ref, what, name, []string{at.Data.Addr.Local().String()}, "")
 	}
-	return undeclared(ref, what, res.String(), c.namesLike(res), "")
+	return undeclared(ref, what, name, c.namesLike(res), "")
+}
+
+// checkModuleReference finds module blocks and outputs that are not there.
+func (c *Config) checkModuleReference(ref Reference) hcl.Diagnostics {
+	name := ref.Subject.Name
+	call, ok := c.Calls[name]
+	if !ok {
+		return undeclared(ref, "module block", name, keysOf(c.Calls), "")
+	}
+	child := c.Children[name]
+	if child == nil || ref.Output == "" || child.Outputs[ref.Output] != nil {
+		return nil
+	}
+	hint := diag.Suggest(ref.Output, keysOf(child.Outputs))
+	switch {
+	case hint != "":
+	case len(child.Outputs) == 0:
+		hint = " The module has no outputs."
+	default:
+		hint = fmt.Sprintf(" It has: %s.", strings.Join(keysOf(child.Outputs), ", "))
+	}
+	return referenceError(ref, "Reference to undeclared output",
+		fmt.Sprintf("The module %q, called at %s, has no output %q.%s", name, call.DeclRange, ref.Output, hint))
 }
 
 // checkWithData gives the check whose data block has address res, or nil.
@@ -111,9 +134,9 @@ func (c *Config) namesLike(want addr.Resource) []string {
 	for a := range c.Resources {
 		switch {
 		case a.Mode == want.Mode && a.Type == want.Type:
-			sameType = append(sameType, a.String())
+			sameType = append(sameType, a.Local().String())
 		case a.Mode == want.Mode:
-			others = append(others, a.String())
+			others = append(others, a.Local().String())
 		}
 	}
 	if len(sameType) > 0 || want.Mode == addr.Data {
@@ -124,6 +147,9 @@ func (c *Config) namesLike(want addr.Resource) []string {
 	}
 	for name := range c.Locals {
 		others = append(others, "local."+name)
+	}
+	for name := range c.Calls {
+		others = append(others, "module."+name)
 	}
 	return append(others, "each.key", "each.value", "count.index")
 }
@@ -167,19 +193,19 @@ func (c *Config) invalidReference(ref Reference) hcl.Diagnostics {
 	root := ref.Traversal.RootName()
 	examples := map[string]string{
 		"var": "var.subnet", "local": "local.hosts", "each": "each.key", "count": "count.index",
-		"path": "path.module", "data": "data.default_route.wan",
+		"path": "path.module", "data": "data.default_route.wan", "module": "module.lab.subnet", "diyform": "diyform.workspace",
 	}
 	for _, a := range c.addresses() {
 		if a.Mode == addr.Managed {
-			examples[a.Type] = a.String()
+			examples[a.Type] = a.Local().String()
 		}
 	}
 	detail := ""
 	switch example, known := examples[root]; {
 	case known:
 		detail = fmt.Sprintf("%s is not complete. Write it with a name, as in %s.", text(ref.Traversal), example)
-	case root == "module":
-		detail = fmt.Sprintf("%q refers to nothing in diyform.", root)
+	case root == "terraform" || root == "tofu":
+		detail = fmt.Sprintf("%s is not a value. The name of the workspace is diyform.workspace.", root)
 	default:
 		detail = fmt.Sprintf("%s is not a value. A resource is referred to by type and name, as in "+
 			"veth_pair.uplink, and a text is written in quotes.%s", root, diag.Suggest(root, keysOf(examples)))

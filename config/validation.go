@@ -1,41 +1,12 @@
 package config
 
 import (
-	"fmt"
-
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/convert"
-	"github.com/zclconf/go-cty/cty/function"
 
 	"github.com/diyform/diyform/internal/marks"
 )
-
-// validate holds the variable's conditions against its value.
-func (v *Variable) validate(val cty.Value, functions map[string]function.Function) hcl.Diagnostics {
-	ctx := &hcl.EvalContext{
-		Variables: map[string]cty.Value{"var": cty.ObjectVal(map[string]cty.Value{v.Name: val})},
-		Functions: functions,
-	}
-	var diags hcl.Diagnostics
-	for _, cond := range v.Validations {
-		holds, message, more := cond.Evaluate(ctx)
-		diags = append(diags, more...)
-		if more.HasErrors() || !holds.IsKnown() || holds.True() {
-			continue
-		}
-		diags = append(diags, &hcl.Diagnostic{
-			Severity: hcl.DiagError,
-			Summary:  "Invalid value for variable",
-			Detail: fmt.Sprintf("%s\n\nThis was checked by the validation rule at %s.", message,
-				cond.DeclRange),
-			Subject:     v.DeclRange.Ptr(),
-			Expression:  cond.Condition,
-			EvalContext: ctx,
-		})
-	}
-	return diags
-}
 
 // Evaluate gives whether the condition holds, as a bool that may be unknown but not null, and
 // the message for when it does not. The message is evaluated only then.
@@ -68,10 +39,12 @@ func (cond *Condition) message(ctx *hcl.EvalContext) (string, hcl.Diagnostics) {
 	if diags.HasErrors() {
 		return "", diags
 	}
-	val, valMarks := val.Unmark()
-	if _, sensitive := valMarks[marks.Sensitive]; sensitive {
-		return "The error message holds a sensitive value, so it is not shown.", diags
+	for mark, what := range map[any]string{marks.Sensitive: "a sensitive", marks.Ephemeral: "an ephemeral"} {
+		if marks.Contains(val, mark) {
+			return "The error message holds " + what + " value, so it is not shown.", diags
+		}
 	}
+	val, _ = val.Unmark()
 	text, err := convert.Convert(val, cty.String)
 	if err != nil || text.IsNull() || !text.IsKnown() {
 		return "", append(diags, &hcl.Diagnostic{

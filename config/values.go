@@ -39,9 +39,9 @@ type input struct {
 	rng   *hcl.Range // where the value stands, or nil
 }
 
-// Values gives every declared variable its value: converted to its type, with its
-// validations held, marked when sensitive. The values are usable only without errors. Files
-// that were read are added to c.Files.
+// Values gives every declared variable its value: converted to its type, marked when sensitive
+// or ephemeral. The values are usable only without errors. Files that were read are added to
+// c.Files. Whether validations hold is the plan's to say: they may refer to anything.
 func (c *Config) Values(src ValueSources) (map[string]cty.Value, hcl.Diagnostics) {
 	inputs := map[string]input{}
 	diags := c.environInputs(src.Environ, inputs)
@@ -67,13 +67,6 @@ func (c *Config) Values(src ValueSources) (map[string]cty.Value, hcl.Diagnostics
 		val, more := v.finish(in, ok)
 		diags = append(diags, more...)
 		values[name] = val
-	}
-	if diags.HasErrors() {
-		return values, diags
-	}
-	functions := Functions(src.Dir)
-	for _, name := range keysOf(c.Variables) {
-		diags = append(diags, c.Variables[name].validate(values[name], functions)...)
 	}
 	return values, diags
 }
@@ -163,7 +156,24 @@ func (v *Variable) finish(in input, given bool) (cty.Value, hcl.Diagnostics) {
 	if v.Sensitive {
 		val = val.Mark(marks.Sensitive)
 	}
+	if v.Ephemeral {
+		val = val.Mark(marks.Ephemeral)
+	}
 	return val, nil
+}
+
+// Value makes the variable's value of what a module block gives it at rng, which may be unknown
+// and have marks; cty.NilVal where it gives nothing.
+func (v *Variable) Value(given cty.Value, rng *hcl.Range) (cty.Value, hcl.Diagnostics) {
+	if given == cty.NilVal {
+		return v.finish(input{}, false)
+	}
+	if !v.Ephemeral && marks.Contains(given, marks.Ephemeral) {
+		return cty.UnknownVal(v.Type), hcl.Diagnostics{diag.Error(rng, "Ephemeral value for a variable that is not",
+			fmt.Sprintf("The value comes from an ephemeral one, and variable %q, declared at %s, may be recorded. Add ephemeral = true there.",
+				v.Name, v.DeclRange))}
+	}
+	return v.finish(input{value: given, from: "the value", rng: rng}, true)
 }
 
 func (v *Variable) invalid(in input, reason string) *hcl.Diagnostic {

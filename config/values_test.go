@@ -157,20 +157,6 @@ func TestValueDiagnostics(t *testing.T) {
 			`-: Cannot read configuration; none.hcl: no such file or directory.`}},
 		"null": {text: "variable \"a\" {\n  nullable = false\n  type     = list(string)\n}", args: []VarArg{setVar("a=null")}, want: []string{
 			`<value of var.a>:1,1-5: Invalid value for variable; null is not allowed`}},
-		"validation": {text: "variable \"a\" {\n  type = number\n  validation {\n    condition     = var.a > 1\n    error_message = \"It is ${var.a}.\"\n  }\n}",
-			args: []VarArg{setVar("a=1")}, want: []string{`main.diy.hcl:1,1-13: Invalid value for variable; It is 1.`}},
-		"validation of a secret": {text: "variable \"a\" {\n  sensitive = true\n  validation {\n    condition     = var.a == \"\"\n    error_message = \"It is ${var.a}.\"\n  }\n}",
-			args: []VarArg{setVar("a=1")}, want: []string{`main.diy.hcl:1,1-13: Invalid value for variable; The error message holds a sensitive value, so it is not shown.`}},
-		"validation that is no bool": {text: "variable \"a\" {\n  validation {\n    condition     = [var.a]\n    error_message = \"\"\n  }\n}",
-			args: []VarArg{setVar("a=1")}, want: []string{`main.diy.hcl:3,21-28: Invalid condition result; a value of type tuple`}},
-		"validation that is null": {text: "variable \"a\" {\n  validation {\n    condition     = null\n    error_message = \"\"\n  }\n}",
-			args: []VarArg{setVar("a=1")}, want: []string{`main.diy.hcl:3,21-25: Invalid condition result; gives null`}},
-		"validation that fails": {text: "variable \"a\" {\n  validation {\n    condition     = cidrhost(var.a, 1) != \"\"\n    error_message = \"\"\n  }\n}",
-			args: []VarArg{setVar("a=1")}, want: []string{`main.diy.hcl:3,30-35: Invalid function argument; invalid CIDR expression`}},
-		"message that is no text": {text: "variable \"a\" {\n  validation {\n    condition     = false\n    error_message = [1]\n  }\n}",
-			args: []VarArg{setVar("a=1")}, want: []string{`main.diy.hcl:4,21-24: Invalid error message; a value of type tuple`}},
-		"message that fails": {text: "variable \"a\" {\n  validation {\n    condition     = false\n    error_message = lower()\n  }\n}",
-			args: []VarArg{setVar("a=1")}, want: []string{`main.diy.hcl:4,27-28: Not enough function arguments; lower`}},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

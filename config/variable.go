@@ -16,6 +16,7 @@ import (
 var variableSchema = &hcl.BodySchema{
 	Attributes: []hcl.AttributeSchema{
 		{Name: "type"}, {Name: "default"}, {Name: "description"}, {Name: "sensitive"}, {Name: "nullable"},
+		{Name: "ephemeral"},
 	},
 	Blocks: []hcl.BlockHeaderSchema{{Type: "validation"}},
 }
@@ -54,13 +55,13 @@ func decodeVariable(block *hcl.Block) (*Variable, hcl.Diagnostics) {
 	diags = append(diags, decode(content, "description", &v.Description)...)
 	diags = append(diags, decode(content, "sensitive", &v.Sensitive)...)
 	diags = append(diags, decode(content, "nullable", &v.Nullable)...)
+	diags = append(diags, decode(content, "ephemeral", &v.Ephemeral)...)
 	diags = append(diags, v.decodeType(content.Attributes["type"])...)
 	diags = append(diags, v.decodeDefault(content.Attributes["default"])...)
 	for _, b := range content.Blocks {
 		cond, more := decodeCondition(b)
 		diags = append(diags, more...)
 		if cond != nil {
-			diags = append(diags, v.checkValidation(cond)...)
 			v.Validations = append(v.Validations, *cond)
 		}
 	}
@@ -113,24 +114,4 @@ func (v *Variable) convert(val cty.Value) (cty.Value, error) {
 		return cty.NilVal, fmt.Errorf("%s", convert.MismatchMessage(val.Type(), v.Type))
 	}
 	return out, nil
-}
-
-// checkValidation refuses references that have no value yet when variables get theirs.
-func (v *Variable) checkValidation(cond *Condition) hcl.Diagnostics {
-	var diags hcl.Diagnostics
-	for _, expr := range []hcl.Expression{cond.Condition, cond.ErrorMessage} {
-		for _, ref := range References(expr) {
-			if ref.Subject != (Subject{Kind: VariableSubject, Name: v.Name}) {
-				diags = append(diags, &hcl.Diagnostic{
-					Severity: hcl.DiagError,
-					Summary:  "Invalid reference in variable validation",
-					Detail: fmt.Sprintf("The validation of variable %q can refer to var.%s only: other "+
-						"values may depend on it.", v.Name, v.Name),
-					Subject: ref.Range.Ptr(),
-					Context: expr.Range().Ptr(),
-				})
-			}
-		}
-	}
-	return diags
 }

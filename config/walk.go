@@ -96,7 +96,9 @@ func dynamicReferences(block *hcl.Block, spec hcldec.Spec) []Reference {
 }
 
 func nativeReferences(expr hclsyntax.Expression) []Reference {
-	w := &referenceWalker{keys: map[*hclsyntax.ScopeTraversalExpr]hclsyntax.Expression{}}
+	w := &referenceWalker{
+		keys: map[*hclsyntax.ScopeTraversalExpr]hclsyntax.Expression{}, rests: map[hclsyntax.Node]hcl.Traversal{},
+	}
 	// The walker returns no diagnostics.
 	_ = hclsyntax.Walk(expr, w)
 	return w.refs
@@ -107,6 +109,7 @@ func nativeReferences(expr hclsyntax.Expression) []Reference {
 type referenceWalker struct {
 	refs   []Reference
 	keys   map[*hclsyntax.ScopeTraversalExpr]hclsyntax.Expression
+	rests  map[hclsyntax.Node]hcl.Traversal // what follows an index, or the traversal that is indexed
 	scopes []map[string]struct{}
 }
 
@@ -114,13 +117,15 @@ func (w *referenceWalker) Enter(node hclsyntax.Node) hcl.Diagnostics {
 	switch n := node.(type) {
 	case hclsyntax.ChildScope:
 		w.scopes = append(w.scopes, n.LocalNames)
+	case *hclsyntax.RelativeTraversalExpr:
+		w.rests[unwrapParentheses(n.Source)] = n.Traversal
 	case *hclsyntax.IndexExpr:
 		if t, ok := unwrapParentheses(n.Collection).(*hclsyntax.ScopeTraversalExpr); ok {
-			w.keys[t] = n.Key
+			w.keys[t], w.rests[t] = n.Key, w.rests[n]
 		}
 	case *hclsyntax.ScopeTraversalExpr:
 		if !w.isLocal(n.Traversal.RootName()) {
-			w.refs = append(w.refs, newReference(n.Traversal, w.keyOf(n)))
+			w.refs = append(w.refs, newReference(n.Traversal, w.keyOf(n), w.rests[n]))
 		}
 	}
 	return nil

@@ -17,6 +17,7 @@ import (
 
 // CheckResult is what came of a check block.
 type CheckResult struct {
+	Module   addr.Module // instance
 	Name     string
 	Passed   bool
 	Messages []string // of the assertions that do not hold, or of the data that could not be read
@@ -30,16 +31,18 @@ func (p *Plan) RunChecks(ctx context.Context) hcl.Diagnostics {
 	if p.Input.Mode != Normal || !p.focus.all {
 		return nil
 	}
-	for _, name := range sortedNames(p.Input.Config.Checks) {
-		result, more := p.runCheck(ctx, p.Input.Config.Checks[name])
-		p.Checks = append(p.Checks, result)
-		diags = append(diags, more...)
+	for _, m := range p.Evaluator.within("") {
+		for _, name := range sortedNames(m.cfg.Checks) {
+			result, more := p.runCheck(ctx, m, m.cfg.Checks[name])
+			p.Checks = append(p.Checks, result)
+			diags = append(diags, more...)
+		}
 	}
 	return diags
 }
 
-func (p *Plan) runCheck(ctx context.Context, k *config.Check) (*CheckResult, hcl.Diagnostics) {
-	result := &CheckResult{Name: k.Name, Passed: true}
+func (p *Plan) runCheck(ctx context.Context, m *module, k *config.Check) (*CheckResult, hcl.Diagnostics) {
+	result := &CheckResult{Module: m.addr, Name: k.Name, Passed: true}
 	var diags hcl.Diagnostics
 	fail := func(problems hcl.Diagnostics) {
 		for _, d := range problems {
@@ -51,7 +54,7 @@ func (p *Plan) runCheck(ctx context.Context, k *config.Check) (*CheckResult, hcl
 	}
 	data := cty.DynamicVal
 	if k.Data != nil {
-		v, problems := p.readCheckData(ctx, k.Data)
+		v, problems := p.readCheckData(ctx, m, k.Data)
 		if problems.HasErrors() {
 			fail(problems)
 			return result, diags
@@ -59,14 +62,14 @@ func (p *Plan) runCheck(ctx context.Context, k *config.Check) (*CheckResult, hcl
 		data = v
 	}
 	for _, a := range k.Asserts {
-		fail(p.assert(k, data, a))
+		fail(m.assert(k, data, a))
 	}
 	return result, diags
 }
 
-func (p *Plan) readCheckData(ctx context.Context, r *config.Resource) (cty.Value, hcl.Diagnostics) {
+func (p *Plan) readCheckData(ctx context.Context, m *module, r *config.Resource) (cty.Value, hcl.Diagnostics) {
 	s := p.Evaluator.schemaOf(r.Addr)
-	scope, diags := p.Evaluator.context(nil, config.BodyReferences(r.Body, s.Spec()), nil)
+	scope, diags := m.context(nil, simpleKeys(config.BodyReferences(r.Body, s.Spec())), nil)
 	if diags.HasErrors() {
 		return cty.DynamicVal, diags
 	}
@@ -79,7 +82,7 @@ func (p *Plan) readCheckData(ctx context.Context, r *config.Resource) (cty.Value
 		return cty.DynamicVal, hcl.Diagnostics{diag.Error(&r.DeclRange, "Check cannot be made",
 			"Its data depends on a resource that was not created.")}
 	}
-	if diags := p.Evaluator.checkNamespaces(newArguments(r.Body, s), plain); diags.HasErrors() {
+	if diags := m.checkNamespaces(newArguments(r.Body, s), plain); diags.HasErrors() {
 		return cty.DynamicVal, diags
 	}
 	c := &Change{Address: r.Addr.Instance(addr.Key{}), Schema: s, Config: plain, Sensitive: sensitive}
@@ -96,8 +99,8 @@ func (p *Plan) readCheckData(ctx context.Context, r *config.Resource) (cty.Value
 	return mark(v, c.Sensitive), nil
 }
 
-func (p *Plan) assert(k *config.Check, data cty.Value, a config.Condition) hcl.Diagnostics {
-	v, diags := p.Evaluator.checkValue(k, data, a.Condition)
+func (m *module) assert(k *config.Check, data cty.Value, a config.Condition) hcl.Diagnostics {
+	v, diags := m.checkValue(k, data, a.Condition)
 	if diags.HasErrors() {
 		return diags
 	}
@@ -112,7 +115,7 @@ func (p *Plan) assert(k *config.Check, data cty.Value, a config.Condition) hcl.D
 	case v.True():
 		return nil
 	}
-	message, diags := p.Evaluator.checkValue(k, data, a.ErrorMessage)
+	message, diags := m.checkValue(k, data, a.ErrorMessage)
 	if diags.HasErrors() {
 		return diags
 	}

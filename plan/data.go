@@ -58,7 +58,7 @@ func (d *decision) readData(ctx context.Context, b *block, a addr.Instance, quer
 // Query evaluates the arguments of a data source whose reading was put off, now that
 // everything that it depends on is there.
 func (p *Plan) Query(c *Change) (cty.Value, hcl.Diagnostics) {
-	b := p.Evaluator.blocks[c.Address.Resource]
+	b := p.Evaluator.block(c.Address.Resource)
 	args, diags := p.Evaluator.Arguments(c.Address)
 	if diags.HasErrors() {
 		return cty.DynamicVal, diags

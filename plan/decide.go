@@ -8,6 +8,7 @@ import (
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
 
+	"github.com/diyform/diyform/config"
 	"github.com/diyform/diyform/internal/addr"
 	"github.com/diyform/diyform/internal/diag"
 	"github.com/diyform/diyform/providers"
@@ -24,7 +25,7 @@ type force struct {
 // decide evaluates every block and decides what becomes of each instance. What one change
 // takes along may make values unknown that others were decided by, so it repeats until
 // nothing new is taken along: once where nothing is replaced, seldom more than twice.
-func (p *Plan) decide(ctx context.Context, order []addr.Resource) hcl.Diagnostics {
+func (p *Plan) decide(ctx context.Context, order []node) hcl.Diagnostics {
 	forced := map[addr.Instance]force{}
 	data := dataCache{}
 	for {
@@ -60,32 +61,33 @@ type decision struct {
 	data   dataCache
 }
 
-func (d *decision) run(order []addr.Resource) hcl.Diagnostics {
+func (d *decision) run(order []node) hcl.Diagnostics {
 	d.Changes, d.byAddress = nil, map[addr.Instance]*Change{}
-	e, err := NewEvaluator(d.Input.Config, d.Input.Variables, d.Input.Registry)
+	e, err := NewEvaluator(d.Input.Config, Given{d.Input.Variables, d.Input.Workspace}, d.Input.Registry)
 	if err != nil {
 		return diag.FromError(err, "The configuration cannot be evaluated", nil)
 	}
 	d.Evaluator = e
 	var diags hcl.Diagnostics
-	for _, a := range order {
-		b := e.blocks[a]
-		diags = append(diags, e.expand(b)...)
-		for _, k := range b.expansion.keys {
-			if !d.concerned(a.Instance(k)) {
-				if c := d.untouched(b, a.Instance(k)); c != nil {
-					d.add(c)
-					e.Set(c.Address, mark(c.After, c.Sensitive))
+	invalid := false // a variable is, so that errors about what is made of it would only confuse
+	for _, n := range order {
+		for _, m := range e.instances[n.module] {
+			switch n.subject.Kind {
+			case config.ModuleSubject:
+				diags = append(diags, m.expandCall(n.subject.Name)...)
+			case config.VariableSubject:
+				_, more := m.variable(n.subject.Name) // so that it is told what is wrong with one that nobody uses
+				diags = append(diags, more...)
+			case config.ValidationSubject:
+				more := m.validateVariable(n.subject.Name)
+				invalid = invalid || more.HasErrors()
+				diags = append(diags, more...)
+			default:
+				if invalid {
+					return diags
 				}
-				continue
+				diags = append(diags, d.block(m.blocks[n.subject.Resource])...)
 			}
-			c, more := d.instance(b, a.Instance(k))
-			diags = append(diags, more...)
-			if more.HasErrors() {
-				continue // more of the same kind may be wrong: tell all
-			}
-			d.add(c)
-			e.Set(c.Address, mark(c.After, c.Sensitive))
 		}
 	}
 	if diags.HasErrors() {
@@ -93,6 +95,28 @@ func (d *decision) run(order []addr.Resource) hcl.Diagnostics {
 	}
 	d.addOrphans()
 	return append(diags, d.checkConflicts()...)
+}
+
+// block expands a block and decides what becomes of its instances.
+func (d *decision) block(b *block) hcl.Diagnostics {
+	diags := b.in.expand(&b.expansion, &b.cfg.Repetition)
+	for _, k := range b.expansion.keys {
+		if !d.concerned(b.addr.Instance(k)) {
+			if c := d.untouched(b, b.addr.Instance(k)); c != nil {
+				d.add(c)
+				d.Evaluator.Set(c.Address, mark(c.After, c.Sensitive))
+			}
+			continue
+		}
+		c, more := d.instance(b, b.addr.Instance(k))
+		diags = append(diags, more...)
+		if more.HasErrors() {
+			continue // more of the same kind may be wrong: tell all
+		}
+		d.add(c)
+		d.Evaluator.Set(c.Address, mark(c.After, c.Sensitive))
+	}
+	return diags
 }
 
 // concerned reports whether the plan is about an instance, or takes it along.
@@ -108,24 +132,27 @@ func (p *Plan) add(c *Change) {
 
 // instance evaluates one instance and compares it with what is there.
 func (d *decision) instance(b *block, a addr.Instance) (*Change, hcl.Diagnostics) {
-	scope, diags := d.Evaluator.instanceContext(b, a.Key)
+	scope, diags := b.scope(a.Key)
 	if diags.HasErrors() {
 		return nil, diags
 	}
 	args, diags := b.arguments.evaluate(scope)
 	if diags.HasErrors() {
-		return nil, d.Evaluator.suggestAttributes(diags)
+		return nil, b.in.suggestAttributes(b.in.cfg, diags)
 	}
-	config, sensitive := unmark(b.schema, args)
-	if diags = d.Evaluator.checkNamespaces(b.arguments, config); diags.HasErrors() {
+	if diags = b.checkEphemeral(args); diags.HasErrors() {
+		return nil, diags
+	}
+	args, sensitive := unmark(b.schema, args)
+	if diags = b.in.checkNamespaces(b.arguments, args); diags.HasErrors() {
 		return nil, diags
 	}
 	c := &Change{
-		Address: a, Schema: b.schema, Config: config, Sensitive: sensitive, Range: &b.cfg.DeclRange,
+		Address: a, Schema: b.schema, Config: args, Sensitive: sensitive, Range: &b.cfg.DeclRange,
 		Before:       cty.NullVal(b.schema.ImpliedType()),
-		Dependencies: d.Evaluator.dependencies(b, scope),
+		Dependencies: b.dependencies(scope),
 	}
-	diags = append(diags, d.Evaluator.preconditions(b, a.Key)...)
+	diags = append(diags, b.preconditions(a.Key)...)
 	switch {
 	case diags.HasErrors():
 	case a.Mode == addr.Data:
@@ -134,7 +161,7 @@ func (d *decision) instance(b *block, a addr.Instance) (*Change, hcl.Diagnostics
 		diags = append(diags, d.planManaged(b, c)...)
 	}
 	if !diags.HasErrors() {
-		diags = append(diags, d.Evaluator.postconditions(b, a.Key, mark(c.After, c.Sensitive))...)
+		diags = append(diags, b.postconditions(a.Key, mark(c.After, c.Sensitive))...)
 	}
 	return c, c.censor(diags)
 }
@@ -195,7 +222,7 @@ func (d *decision) choose(c *Change, rec *Recorded) {
 // propose works out what an instance shall be: what configuration says, else defaults, else
 // what is there, in the one way of writing that the kernel's values have.
 func (e *Evaluator) propose(ctx context.Context, a addr.Instance, env providers.Env, config, prior cty.Value) (cty.Value, hcl.Diagnostics) {
-	b := e.blocks[a.Resource]
+	b := e.block(a.Resource)
 	t := e.registry.Type(a.Type)
 	canonical, problems := b.schema.Canonical(config)
 	diags := placeProblems(b.cfg.Body, b.schema, &b.cfg.DeclRange, problems)
@@ -239,7 +266,7 @@ func (p *Plan) deletion(a addr.Instance) *Change {
 	c.Sensitive = parsePaths(rec.Record.Sensitive)
 	if p.Input.Mode == Normal {
 		c.Reason = "it is no longer in the configuration"
-		if b := p.Evaluator.blocks[a.Resource]; b != nil && b.cfg.Lifecycle.Enabled != nil {
+		if r := p.Input.Config.Resource(a.Resource); r != nil && r.Enabled != nil {
 			c.Reason = "it is disabled in the configuration"
 		}
 	}

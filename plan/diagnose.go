@@ -28,7 +28,7 @@ func (p *Plan) place(c *Change, err error) hcl.Diagnostics {
 	}
 	var r *config.Resource
 	if p.Input.Config != nil {
-		r = p.Input.Config.Resources[c.Address.Resource]
+		r = p.Input.Config.Resource(c.Address.Resource)
 	}
 	if r == nil {
 		return located(err, failures[c.Action], c.Address)

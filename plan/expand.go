@@ -82,50 +82,98 @@ func keyString(k addr.Key) string {
 	return strconv.Itoa(i)
 }
 
+// exactKey evaluates the index of a reference, if it has one that is known in ctx.
+func (x *expansion) exactKey(ctx *hcl.EvalContext, ref config.Reference) (addr.Key, bool) {
+	if ref.Key == nil || x.kind == single {
+		return addr.Key{}, false
+	}
+	v, diags := ref.Key.Value(ctx)
+	if diags.HasErrors() {
+		return addr.Key{}, false
+	}
+	return x.key(v)
+}
+
+// whole gives the value of all instances: the one, or a tuple or object of them.
+func (x *expansion) whole(value func(addr.Key) cty.Value) cty.Value {
+	switch x.kind {
+	case single:
+		return value(addr.Key{})
+	case byCount:
+		elems := make([]cty.Value, len(x.keys))
+		for i, k := range x.keys {
+			elems[i] = value(k)
+		}
+		return cty.TupleVal(elems)
+	case byForEach:
+		return partValue(x.keys, value)
+	}
+	return cty.DynamicVal
+}
+
 // expand evaluates count or for_each.
-func (e *Evaluator) expand(b *block) hcl.Diagnostics {
+func (m *module) expand(x *expansion, r *config.Repetition) hcl.Diagnostics {
 	var diags hcl.Diagnostics
 	switch {
-	case b.cfg.Count != nil:
-		diags = e.expandCount(b)
-	case b.cfg.ForEach != nil:
-		diags = e.expandForEach(b)
+	case r.Count != nil:
+		diags = m.expandCount(x, r)
+	case r.ForEach != nil:
+		diags = m.expandForEach(x, r)
 	default:
-		b.expansion = expansion{kind: single}
+		*x = expansion{kind: single}
 		var enabled bool
-		if enabled, diags = e.enabled(b); enabled {
-			b.expansion.keys = []addr.Key{{}}
+		if enabled, diags = m.enabled(r); enabled {
+			x.keys = []addr.Key{{}}
 		}
 	}
 	if diags.HasErrors() {
-		b.expansion = expansion{} // so that what refers to it is unknown, and not wrong too
+		*x = expansion{} // so that what refers to it is unknown, and not wrong too
 	}
-	b.expansion.exists = make(map[addr.Key]bool, len(b.expansion.keys))
-	for _, k := range b.expansion.keys {
-		b.expansion.exists[k] = true
+	x.exists = make(map[addr.Key]bool, len(x.keys))
+	for _, k := range x.keys {
+		x.exists[k] = true
+	}
+	return diags
+}
+
+// expandCall makes the instances of a module that is called.
+func (m *module) expandCall(name string) hcl.Diagnostics {
+	c := m.calls[name]
+	diags := m.expand(&c.expansion, &c.cfg.Repetition)
+	for _, k := range c.expansion.keys {
+		child := m.newModule(m.cfg.Children[name], m, c, k)
+		c.instances[k] = child
+		child.inherited = m.inherited
+		if len(c.cfg.DependsOn) > 0 {
+			child.inherited = child.dependenciesOfCall(c.cfg.DependsOn, child.inherited)
+		}
 	}
 	return diags
 }
 
 // enabled evaluates whether a block that is not repeated has its instance.
-func (e *Evaluator) enabled(b *block) (bool, hcl.Diagnostics) {
-	expr := b.cfg.Lifecycle.Enabled
-	if expr == nil {
+func (m *module) enabled(r *config.Repetition) (bool, hcl.Diagnostics) {
+	if r.Enabled == nil {
 		return true, nil
 	}
-	v, diags := e.Value(expr)
+	v, diags := m.value(r.Enabled)
 	if diags.HasErrors() {
 		return false, diags
 	}
-	rng := expr.Range()
+	rng := r.Enabled.Range()
+	fail := func(detail string) (bool, hcl.Diagnostics) {
+		return false, append(diags, diag.Error(&rng, "Invalid enabled", detail))
+	}
+	if marks.Contains(v, marks.Ephemeral) {
+		return fail("enabled comes from an ephemeral value, and whether a resource exists is recorded.")
+	}
 	v, _ = v.Unmark()
 	yes, err := convert.Convert(v, cty.Bool)
 	switch {
 	case err != nil || yes.IsNull():
-		return false, append(diags, diag.Error(&rng, "Invalid enabled", "enabled must be true or false."))
+		return fail("enabled must be true or false.")
 	case !yes.IsKnown():
-		return false, append(diags, diag.Error(&rng, "Invalid enabled",
-			"enabled depends on values that are known only after apply, so it cannot be planned whether the resource exists."))
+		return fail("enabled depends on values that are known only after apply, so it cannot be planned whether the resource exists.")
 	}
 	return yes.True(), diags
 }
@@ -133,15 +181,18 @@ func (e *Evaluator) enabled(b *block) (bool, hcl.Diagnostics) {
 // maxCount keeps a slip of the pen from taking all memory.
 const maxCount = 1_000_000
 
-func (e *Evaluator) expandCount(b *block) hcl.Diagnostics {
-	b.expansion = expansion{kind: byCount}
-	v, diags := e.Value(b.cfg.Count)
+func (m *module) expandCount(x *expansion, r *config.Repetition) hcl.Diagnostics {
+	*x = expansion{kind: byCount}
+	v, diags := m.value(r.Count)
 	if diags.HasErrors() {
 		return diags
 	}
-	rng := b.cfg.Count.Range()
+	rng := r.Count.Range()
 	fail := func(detail string) hcl.Diagnostics {
 		return append(diags, diag.Error(&rng, "Invalid count", detail))
+	}
+	if marks.Contains(v, marks.Ephemeral) {
+		return fail("count comes from an ephemeral value, and instances are recorded.")
 	}
 	v, _ = v.Unmark()
 	switch n, err := convert.Convert(v, cty.Number); {
@@ -157,24 +208,27 @@ func (e *Evaluator) expandCount(b *block) hcl.Diagnostics {
 			return fail(fmt.Sprintf("count must be a whole number from 0 to %d, not %s.", maxCount, n.AsBigFloat().Text('g', -1)))
 		}
 		for k := range int(i) {
-			b.expansion.keys = append(b.expansion.keys, addr.IntKey(k))
+			x.keys = append(x.keys, addr.IntKey(k))
 		}
 	}
 	return diags
 }
 
-func (e *Evaluator) expandForEach(b *block) hcl.Diagnostics {
-	b.expansion = expansion{kind: byForEach, each: map[addr.Key]cty.Value{}}
-	v, diags := e.Value(b.cfg.ForEach)
+func (m *module) expandForEach(x *expansion, r *config.Repetition) hcl.Diagnostics {
+	*x = expansion{kind: byForEach, each: map[addr.Key]cty.Value{}}
+	v, diags := m.value(r.ForEach)
 	if diags.HasErrors() {
 		return diags
 	}
-	rng := b.cfg.ForEach.Range()
+	rng := r.ForEach.Range()
 	fail := func(detail string) hcl.Diagnostics {
 		return append(diags, diag.Error(&rng, "Invalid for_each", detail))
 	}
 	if v.HasMark(marks.Sensitive) {
 		return fail("for_each holds a sensitive value, and instance keys are always shown.")
+	}
+	if v.HasMark(marks.Ephemeral) {
+		return fail("for_each comes from an ephemeral value, and instances are recorded.")
 	}
 	t := v.Type()
 	switch {
@@ -197,81 +251,27 @@ func (e *Evaluator) expandForEach(b *block) hcl.Diagnostics {
 			return fail("for_each has an element that is null or known only after apply, so the instances cannot be planned.")
 		}
 		key := addr.StringKey(k.AsString())
-		b.expansion.keys = append(b.expansion.keys, key)
-		b.expansion.each[key] = elem
+		x.keys = append(x.keys, key)
+		x.each[key] = elem
 	}
-	b.expansion.late = !v.IsWhollyKnown()
-	slices.SortFunc(b.expansion.keys, addr.Key.Compare)
+	x.late = !v.IsWhollyKnown()
+	slices.SortFunc(x.keys, addr.Key.Compare)
 	return diags
 }
 
 // repetition gives the each or count object of an instance. While applying, each.value may
 // be known by more than the plan knew.
-func (e *Evaluator) repetition(b *block, key addr.Key) (map[string]cty.Value, hcl.Diagnostics) {
-	if e.applying && b.expansion.late {
-		v, diags := e.Value(b.cfg.ForEach)
+func (m *module) repetition(x *expansion, r *config.Repetition, key addr.Key) (map[string]cty.Value, hcl.Diagnostics) {
+	if m.applying && x.late {
+		v, diags := m.value(r.ForEach)
 		if diags.HasErrors() {
 			return nil, diags
 		}
 		for it := v.ElementIterator(); it.Next(); {
 			k, elem := it.Element()
-			b.expansion.each[addr.StringKey(k.AsString())] = elem
+			x.each[addr.StringKey(k.AsString())] = elem
 		}
-		b.expansion.late = false
+		x.late = false
 	}
-	return b.expansion.repetition(key), nil
-}
-
-// dependencies lists what an instance depends on: instances where the reference tells which,
-// else whole blocks, as instances with the zero key. scope is that of the instance.
-func (e *Evaluator) dependencies(b *block, scope *hcl.EvalContext) []Dependency {
-	var out []Dependency
-	for _, d := range e.expandReferences(scope, b.needs, nil) {
-		if d.Block != b.cfg.Addr && !slices.Contains(out, d) {
-			out = append(out, d)
-		}
-	}
-	return out
-}
-
-// expandReferences follows local values down to resources.
-func (e *Evaluator) expandReferences(scope *hcl.EvalContext, refs []config.Reference, out []Dependency) []Dependency {
-	for _, ref := range refs {
-		switch s := ref.Subject; s.Kind {
-		case config.LocalSubject:
-			out = e.expandReferences(scope, e.localNeeds(s.Name), out)
-		case config.ResourceSubject:
-			d := Dependency{Block: s.Resource}
-			if k, ok := e.exactKey(scope, ref); ok {
-				d.Key, d.Exact = k, true
-			} else if b := e.blocks[s.Resource]; b != nil && b.expansion.kind == single {
-				d.Exact = true
-			}
-			out = append(out, d)
-		}
-	}
-	return out
-}
-
-func (e *Evaluator) localNeeds(name string) []config.Reference {
-	refs, ok := e.needs[name]
-	if !ok {
-		refs = references(e.cfg.Locals[name].Expr)
-		e.needs[name] = refs
-	}
-	return refs
-}
-
-// Dependency is one instance, or all of a block.
-type Dependency struct {
-	Block addr.Resource
-	Key   addr.Key
-	Exact bool // the instance with Key; else the whole block
-}
-
-func (d Dependency) String() string {
-	if d.Exact {
-		return d.Block.Instance(d.Key).String()
-	}
-	return d.Block.String()
+	return x.repetition(key), nil
 }

@@ -86,6 +86,9 @@ func (p *Plan) File() (*File, error) {
 		f.Config = p.Input.Config.Hash()
 	}
 	for name, v := range p.Input.Variables {
+		if marks.Contains(v, marks.Ephemeral) {
+			continue
+		}
 		fv, err := encodeVariable(v)
 		if err != nil {
 			return nil, fmt.Errorf("variable %s: %w", name, err)
@@ -147,15 +150,15 @@ func (f *File) PlanOptions() (Options, error) {
 	return o, errors.Join(err1, err2)
 }
 
-// ParseTargets reads addresses: of whole blocks, or of instances.
+// ParseTargets reads several addresses as ParseDependency does.
 func ParseTargets(texts []string) ([]Dependency, error) {
 	var out []Dependency
 	for _, text := range texts {
-		a, err := addr.Parse(text)
+		d, err := ParseDependency(text)
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, Dependency{Block: a.Resource, Key: a.Key, Exact: !a.Key.IsZero()})
+		out = append(out, d)
 	}
 	return out, nil
 }

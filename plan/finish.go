@@ -14,8 +14,8 @@ import (
 // Final gives what a create or update shall make, wholly known but for what is computed: the
 // planned value, evaluated again where it waited for other resources.
 func (p *Plan) Final(c *Change) (cty.Value, hcl.Diagnostics) {
-	b := p.Evaluator.blocks[c.Address.Resource]
-	if diags := p.Evaluator.preconditions(b, c.Address.Key); diags.HasErrors() {
+	b := p.Evaluator.block(c.Address.Resource)
+	if diags := b.preconditions(c.Address.Key); diags.HasErrors() {
 		return cty.DynamicVal, c.censor(diags)
 	}
 	if c.Config.IsWhollyKnown() {
@@ -49,7 +49,7 @@ func (p *Plan) Final(c *Change) (cty.Value, hcl.Diagnostics) {
 
 // Learn makes what a step gave known to everything that is evaluated after it.
 func (p *Plan) Learn(c *Change, v cty.Value) {
-	if p.Evaluator != nil && p.Evaluator.blocks[c.Address.Resource] != nil && c.Action != Delete {
+	if p.Evaluator != nil && p.Evaluator.block(c.Address.Resource) != nil && c.Action != Delete {
 		p.Evaluator.Set(c.Address, mark(v, c.Sensitive))
 	}
 }
@@ -58,7 +58,7 @@ func (p *Plan) Learn(c *Change, v cty.Value) {
 // there, or cty.NilVal when nothing is. Begin comes before anything is evaluated again.
 func (p *Plan) Unlearn(c *Change, v cty.Value) {
 	switch {
-	case p.Evaluator == nil || p.Evaluator.blocks[c.Address.Resource] == nil:
+	case p.Evaluator == nil || p.Evaluator.block(c.Address.Resource) == nil:
 	case v == cty.NilVal:
 		p.Evaluator.Unset(c.Address)
 	default:
@@ -101,7 +101,7 @@ func (p *Plan) Dependencies(c *Change) []string {
 				continue
 			}
 			seen[d] = true
-			if d.Block.Mode == addr.Managed {
+			if d.isModule() || d.Block.Mode == addr.Managed {
 				out = append(out, d.String())
 				continue
 			}
@@ -114,15 +114,11 @@ func (p *Plan) Dependencies(c *Change) []string {
 	return out
 }
 
-// instancesOf lists the changes that a dependency on a block of the configuration means.
+// instancesOf lists the changes that a dependency on something of the configuration means.
 func (p *Plan) instancesOf(d Dependency) []*Change {
-	keys := []addr.Key{d.Key}
-	if !d.Exact {
-		keys = p.Evaluator.blocks[d.Block].expansion.keys
-	}
 	var out []*Change
-	for _, k := range keys {
-		if c := p.byAddress[d.Block.Instance(k)]; c != nil {
+	for _, a := range p.Evaluator.addressesOf(d) {
+		if c := p.byAddress[a]; c != nil {
 			out = append(out, c)
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/diyform/diyform/internal/addr"
 	"github.com/diyform/diyform/internal/diag"
 	"github.com/diyform/diyform/providers"
+	"github.com/diyform/diyform/state"
 )
 
 // Options narrow a plan or ask for more than configuration does.
@@ -27,35 +28,19 @@ type Options struct {
 
 // focus is what of the stack a plan is about.
 type focus struct {
-	all       bool
-	inverted  bool // blocks and instances are what it is not about
-	blocks    map[addr.Resource]bool
-	instances map[addr.Instance]bool
+	all      bool
+	inverted bool                   // the rest is what it is not about
+	chosen   []Dependency           // as the command line names them
+	blocks   map[addr.Resource]bool // that follow from those: blocks of the configuration, or recorded ones
 }
 
 func (f *focus) includes(a addr.Instance) bool {
-	return f.all || (f.blocks[a.Resource] || f.instances[a]) != f.inverted
+	return f.all || f.names(a) != f.inverted
 }
 
-// includesAll reports whether a plan is about every instance of a block.
-func (f *focus) includesAll(block addr.Resource) bool {
-	if f.all || !f.inverted {
-		return f.all || f.blocks[block]
-	}
-	for a := range f.instances {
-		if a.Resource == block {
-			return false
-		}
-	}
-	return !f.blocks[block]
-}
-
-func (f *focus) add(d Dependency) {
-	if d.Exact {
-		f.instances[d.Block.Instance(d.Key)] = true
-	} else {
-		f.blocks[d.Block] = true
-	}
+func (f *focus) names(a addr.Instance) bool {
+	return f.blocks[a.Resource] || f.blocks[a.Resource.Static()] ||
+		slices.ContainsFunc(f.chosen, func(d Dependency) bool { return d.Covers(a) })
 }
 
 // focusOn finds what the plan is about. Links are what a block leads to: what it depends on
@@ -72,13 +57,14 @@ func (p *Plan) focusOn(needs map[addr.Resource][]addr.Resource) hcl.Diagnostics 
 	case len(o.Excludes) > 0:
 		chosen, links = o.Excludes, reversed(needs)
 	}
-	p.focus = &focus{inverted: len(o.Excludes) > 0, blocks: map[addr.Resource]bool{}, instances: map[addr.Instance]bool{}}
+	p.focus = &focus{inverted: len(o.Excludes) > 0, chosen: chosen, blocks: map[addr.Resource]bool{}}
 	var diags hcl.Diagnostics
 	var queue []addr.Resource
 	for _, d := range chosen {
 		diags = append(diags, p.checkChosen(d)...)
-		p.focus.add(d)
-		queue = append(queue, links[d.Block]...)
+		for _, block := range p.blocksOf(d, links) {
+			queue = append(queue, links[block]...)
+		}
 	}
 	for len(queue) > 0 {
 		block := queue[0]
@@ -95,21 +81,41 @@ func (p *Plan) focusOn(needs map[addr.Resource][]addr.Resource) hcl.Diagnostics 
 	})
 }
 
+// blocksOf lists the blocks among those with links that a chosen address means.
+func (p *Plan) blocksOf(d Dependency, links map[addr.Resource][]addr.Resource) []addr.Resource {
+	var out []addr.Resource
+	for block := range links {
+		// The keys of modules are not those of blocks of the configuration: all instances lead
+		// to the same blocks.
+		in, static := block.Module, d.Block.Module.Static()
+		if d.isModule() && (d.Block.Module.Contains(in) || static.Contains(in)) ||
+			d.Block.Local() == block.Local() && (d.Block.Module.Matches(in) || static == in) {
+			out = append(out, block)
+		}
+	}
+	return out
+}
+
 // checkChosen refuses an address that nothing has.
 func (p *Plan) checkChosen(d Dependency) hcl.Diagnostics {
-	if p.Input.Config != nil && p.Input.Config.Resources[d.Block] != nil {
-		return nil
+	if cfg := p.Input.Config; cfg != nil {
+		if d.isModule() && cfg.Module(d.Block.Module) != nil || !d.isModule() && cfg.Resource(d.Block) != nil {
+			return nil
+		}
 	}
 	var known []string
 	for _, r := range p.records {
-		if r.Address.Resource == d.Block {
+		if (Dependency{Block: d.Block}).Covers(r.Address) {
 			return nil
 		}
-		known = append(known, r.Address.Resource.String())
+		known = append(known, r.Address.Resource.String(), string(r.Address.Module))
 	}
 	if p.Input.Config != nil {
-		for _, a := range sortedBlocks(p.Input.Config) {
-			known = append(known, a.String())
+		for _, c := range p.Input.Config.All() {
+			known = append(known, string(c.Path))
+			for _, a := range sortedBlocks(c) {
+				known = append(known, a.String())
+			}
 		}
 	}
 	return hcl.Diagnostics{diag.Error(nil, "No such resource",
@@ -140,16 +146,17 @@ func (g *blockGraph) blockNeeds() map[addr.Resource][]addr.Resource {
 				continue
 			}
 			seen[to] = true
-			if s := g.Node(to); s.Kind == config.ResourceSubject {
-				needs[of] = append(needs[of], s.Resource)
+			if n := g.Node(to); n.subject.Kind == config.ResourceSubject {
+				needs[of] = append(needs[of], n.block())
 			} else {
 				walk(of, to, seen)
 			}
 		}
 	}
 	for i := range g.Len() {
-		if s := g.Node(i); s.Kind == config.ResourceSubject {
-			walk(s.Resource, i, map[int]bool{})
+		if n := g.Node(i); n.subject.Kind == config.ResourceSubject {
+			needs[n.block()] = nil
+			walk(n.block(), i, map[int]bool{})
 		}
 	}
 	return needs
@@ -159,9 +166,6 @@ func (g *blockGraph) blockNeeds() map[addr.Resource][]addr.Resource {
 // directly or by way of local values.
 func BlockNeeds(cfg *config.Config, registry *providers.Registry) map[addr.Resource][]addr.Resource {
 	_, needs, _ := evaluationOrder(cfg, registry)
-	for a := range cfg.Resources {
-		needs[a] = append(needs[a][:0:0], needs[a]...)
-	}
 	return needs
 }
 
@@ -170,13 +174,34 @@ func BlockNeeds(cfg *config.Config, registry *providers.Registry) map[addr.Resou
 func (p *Plan) recordedNeeds() map[addr.Resource][]addr.Resource {
 	needs := map[addr.Resource][]addr.Resource{}
 	for _, r := range p.records {
-		for _, text := range r.Dependencies {
-			if a, err := addr.Parse(text); err == nil && !slices.Contains(needs[r.Address.Resource], a.Resource) {
-				needs[r.Address.Resource] = append(needs[r.Address.Resource], a.Resource)
-			}
-		}
+		from := r.Address.Resource
+		needs[from] = append(needs[from], p.recordedBlocks(r)...)
+	}
+	for from, list := range needs {
+		slices.SortFunc(list, addr.Resource.Compare)
+		needs[from] = slices.Compact(list)
 	}
 	return reversed(needs)
+}
+
+// recordedBlocks lists the blocks that a record says that the resource depended on.
+func (p *Plan) recordedBlocks(r *state.Resource) []addr.Resource {
+	var out []addr.Resource
+	for _, text := range r.Dependencies {
+		d, err := ParseDependency(text)
+		switch {
+		case err != nil:
+		case d.isModule():
+			for _, other := range p.records {
+				if d.Covers(other.Address) {
+					out = append(out, other.Address.Resource)
+				}
+			}
+		default:
+			out = append(out, d.Block)
+		}
+	}
+	return out
 }
 
 // untouched is the change of an instance that the plan is not about, or nil where there is
@@ -192,8 +217,8 @@ func (d *decision) untouched(b *block, a addr.Instance) *Change {
 		Sensitive: parsePaths(rec.Record.Sensitive), SensitiveBefore: parsePaths(rec.Record.Sensitive),
 		Untouched: true,
 	}
-	if scope, diags := d.Evaluator.instanceContext(b, a.Key); !diags.HasErrors() {
-		c.Dependencies = d.Evaluator.dependencies(b, scope)
+	if scope, diags := b.scope(a.Key); !diags.HasErrors() {
+		c.Dependencies = b.dependencies(scope)
 	}
 	return c
 }
@@ -203,9 +228,8 @@ func (p *Plan) concerns(o *config.Output) bool {
 	if p.focus == nil || p.focus.all {
 		return true
 	}
-	refs := append(references(o.Expr), o.DependsOn...)
-	for _, d := range p.Evaluator.expandReferences(&hcl.EvalContext{}, refs, nil) {
-		if !p.focus.includesAll(d.Block) && !(d.Exact && p.focus.includes(d.Block.Instance(d.Key))) {
+	for _, d := range p.Evaluator.root.needsOf(config.Subject{Kind: config.OutputSubject, Name: o.Name}) {
+		if slices.ContainsFunc(p.Evaluator.addressesOf(d), func(a addr.Instance) bool { return !p.focus.includes(a) }) {
 			return false
 		}
 	}

@@ -27,8 +27,7 @@ func lifecycleReferences(r *config.Resource) []config.Reference {
 // checkLifecycle checks what a block's lifecycle refers to.
 func checkLifecycle(cfg *config.Config, r *config.Resource) hcl.Diagnostics {
 	l := &r.Lifecycle
-	diags := cfg.CheckReferences(config.References(l.Enabled), config.Scope{})
-	diags = append(diags, cfg.CheckReferences(l.ReplaceTriggeredBy, r.Scope())...)
+	diags := cfg.CheckReferences(l.ReplaceTriggeredBy, r.Scope())
 	after := r.Scope()
 	after.Self = true
 	for _, conditions := range []struct {
@@ -183,7 +182,7 @@ func keepElement(v, there, key cty.Value, rest cty.Path) cty.Value {
 func (p *Plan) triggered() map[addr.Instance]force {
 	taken := map[addr.Instance]force{}
 	for _, c := range p.Changes {
-		b := p.Evaluator.blocks[c.Address.Resource]
+		b := p.Evaluator.block(c.Address.Resource)
 		if b == nil || c.Prior == nil || c.Action != NoOp && c.Action != Update {
 			continue
 		}
@@ -201,12 +200,12 @@ func (p *Plan) triggered() map[addr.Instance]force {
 // trigger gives the change that a reference in replace_triggered_by stands for, if there is
 // one.
 func (p *Plan) trigger(b *block, a addr.Instance, ref config.Reference) *Change {
-	scope, diags := p.Evaluator.instanceContext(b, a.Key)
+	scope, diags := b.scope(a.Key)
 	if diags.HasErrors() || ref.Subject.Kind != config.ResourceSubject {
 		return nil
 	}
-	attribute, _ := p.Evaluator.attributeOf(ref)
-	for _, d := range p.Evaluator.expandReferences(scope, []config.Reference{ref}, nil) {
+	attribute, _ := p.Evaluator.attributeOf(b.in.cfg, ref)
+	for _, d := range b.in.dependencies(scope, []config.Reference{ref}, nil) {
 		for _, c := range p.instancesOf(d) {
 			if c.Action == Replace || c.Action == Update && c.differsIn(attribute) {
 				return c
@@ -233,7 +232,7 @@ func (p *Plan) checkProtected() hcl.Diagnostics {
 	}
 	var diags hcl.Diagnostics
 	for _, c := range p.Changes {
-		r := p.Input.Config.Resources[c.Address.Resource]
+		r := p.Input.Config.Resource(c.Address.Resource)
 		if r == nil || !r.Lifecycle.PreventDestroy || !c.removes() {
 			continue
 		}
@@ -262,32 +261,32 @@ func (c *Change) replacing() string {
 
 // preconditions holds what must be true before a change is made. What is not known yet is
 // asked again while applying.
-func (e *Evaluator) preconditions(b *block, key addr.Key) hcl.Diagnostics {
+func (b *block) preconditions(key addr.Key) hcl.Diagnostics {
 	if len(b.cfg.Lifecycle.Preconditions) == 0 {
 		return nil
 	}
-	scope, diags := e.instanceContext(b, key)
+	scope, diags := b.scope(key)
 	if diags.HasErrors() {
 		return diags
 	}
-	return conditionErrors(b.cfg.Lifecycle.Preconditions, scope, "Precondition failed", b.cfg.Addr.Instance(key))
+	return conditionErrors(b.cfg.Lifecycle.Preconditions, scope, "Precondition failed", b.addr.Instance(key).String())
 }
 
 // postconditions holds what must be true of a resource that is as v.
-func (e *Evaluator) postconditions(b *block, key addr.Key, v cty.Value) hcl.Diagnostics {
+func (b *block) postconditions(key addr.Key, v cty.Value) hcl.Diagnostics {
 	if len(b.cfg.Lifecycle.Postconditions) == 0 || v.IsNull() {
 		return nil
 	}
-	scope, diags := e.instanceContext(b, key)
+	scope, diags := b.scope(key)
 	if diags.HasErrors() {
 		return diags
 	}
 	scope = scope.NewChild()
 	scope.Variables = map[string]cty.Value{"self": v}
-	return conditionErrors(b.cfg.Lifecycle.Postconditions, scope, "Postcondition failed", b.cfg.Addr.Instance(key))
+	return conditionErrors(b.cfg.Lifecycle.Postconditions, scope, "Postcondition failed", b.addr.Instance(key).String())
 }
 
-func conditionErrors(conditions []config.Condition, scope *hcl.EvalContext, summary string, a addr.Instance) hcl.Diagnostics {
+func conditionErrors(conditions []config.Condition, scope *hcl.EvalContext, summary, of string) hcl.Diagnostics {
 	var diags hcl.Diagnostics
 	for _, cond := range conditions {
 		holds, message, more := cond.Evaluate(scope)
@@ -297,7 +296,7 @@ func conditionErrors(conditions []config.Condition, scope *hcl.EvalContext, summ
 		}
 		diags = append(diags, &hcl.Diagnostic{
 			Severity: hcl.DiagError, Summary: summary,
-			Detail:      fmt.Sprintf("%s\n\nThis is a condition of %s.", message, a),
+			Detail:      fmt.Sprintf("%s\n\nThis is a condition of %s.", message, of),
 			Subject:     cond.Condition.Range().Ptr(),
 			Expression:  cond.Condition,
 			EvalContext: scope,
@@ -308,9 +307,12 @@ func conditionErrors(conditions []config.Condition, scope *hcl.EvalContext, summ
 
 // Verify holds the postconditions of what a step has made or read. It comes after Learn.
 func (p *Plan) Verify(c *Change, v cty.Value) hcl.Diagnostics {
-	if p.Evaluator == nil || p.Evaluator.blocks[c.Address.Resource] == nil {
+	if p.Evaluator == nil {
+		return nil
+	}
+	b := p.Evaluator.block(c.Address.Resource)
+	if b == nil {
 		return nil // it is deleted
 	}
-	b := p.Evaluator.blocks[c.Address.Resource]
-	return c.censor(p.Evaluator.postconditions(b, c.Address.Key, mark(v, c.Sensitive)))
+	return c.censor(b.postconditions(c.Address.Key, mark(v, c.Sensitive)))
 }

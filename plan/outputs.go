@@ -28,7 +28,7 @@ func compareOutputs(a, b *OutputChange) int { return strings.Compare(a.Name, b.N
 
 // planOutputs evaluates the outputs as far as they are known.
 func (p *Plan) planOutputs() hcl.Diagnostics {
-	var diags hcl.Diagnostics
+	diags := p.checkOutputs()
 	p.Outputs = nil
 	for _, name := range sortedNames(p.Input.Config.Outputs) {
 		if !p.concerns(p.Input.Config.Outputs[name]) {
@@ -59,10 +59,25 @@ func (p *Plan) planOutputs() hcl.Diagnostics {
 	return diags
 }
 
-// output evaluates one output, without marks.
+// checkOutputs evaluates the outputs of called modules that have conditions, whether or not they
+// are used.
+func (p *Plan) checkOutputs() hcl.Diagnostics {
+	var diags hcl.Diagnostics
+	for _, m := range p.Evaluator.within("") {
+		for _, name := range sortedNames(m.cfg.Outputs) {
+			if m.parent != nil && len(m.cfg.Outputs[name].Conditions) > 0 {
+				_, more := m.output(name)
+				diags = append(diags, more...)
+			}
+		}
+	}
+	return diags
+}
+
+// output evaluates one output of the root module, without marks.
 func (p *Plan) output(name string) (v cty.Value, sensitive bool, diags hcl.Diagnostics) {
 	o := p.Input.Config.Outputs[name]
-	v, diags = p.Evaluator.Value(o.Expr)
+	v, diags = p.Evaluator.root.output(name)
 	if diags.HasErrors() {
 		return cty.DynamicVal, o.Sensitive, diags
 	}
@@ -85,7 +100,7 @@ func (p *Plan) EvaluateOutputs() (map[string]*state.Output, hcl.Diagnostics) {
 	case p.Input.Mode == Destroy:
 		return out, nil
 	}
-	var diags hcl.Diagnostics
+	diags := append(p.Evaluator.validateVariables(), p.checkOutputs()...)
 	for _, name := range sortedNames(p.Input.Config.Outputs) {
 		if !p.concerns(p.Input.Config.Outputs[name]) {
 			if old := p.Input.State.Outputs[name]; old != nil {

@@ -7,7 +7,8 @@
 //	refresh.go    recorded objects -> what is really there
 //	validate.go   what is wrong whatever the values are
 //	blocks.go     the order in which blocks are evaluated; cycles
-//	evaluator.go  expressions -> values; expand.go: the instances of a block
+//	evaluator.go  expressions -> values; module.go: those in a module; expand.go: instances
+//	dependency.go what an instance depends on
 //	decide.go     wanted against real -> a Change an instance
 //	cascade.go    what a change takes along: a replaced namespace its links
 //	lifecycle.go  what lifecycle blocks ask for
@@ -58,6 +59,7 @@ type Input struct {
 	Env       providers.Env
 	Mode      Mode
 	Options   Options
+	Workspace string // what diyform.workspace stands for
 }
 
 // Plan is the difference between what is wanted, recorded and real.

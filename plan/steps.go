@@ -27,7 +27,7 @@ const (
 type Step struct {
 	Kind   StepKind
 	Change *Change       // of Apply and Remove
-	Block  addr.Resource // of AllOf and NoneOf
+	Block  addr.Resource // of AllOf and NoneOf; with nothing but a Module: of all blocks in that
 }
 
 // Follows reports whether the object of a Remove goes by itself with what it lives in, which
@@ -41,7 +41,7 @@ func (s Step) String() string {
 	case Remove:
 		return "delete of " + s.Change.Address.String()
 	}
-	return s.Block.String()
+	return Dependency{Block: s.Block}.String()
 }
 
 // Steps gives the graph of what apply has to do: a step depends on those before it.
@@ -88,6 +88,8 @@ type stepBuilder struct {
 
 	vacate map[providers.Place]*Change // of what goes or moves
 	blocks map[addr.Resource][]*Change
+	// modules has the changes in each module that something depends on.
+	modules map[addr.Module][]*Change
 }
 
 func (b *stepBuilder) build() {
@@ -122,6 +124,7 @@ func (c *Change) removes() bool { return c.Action == Delete || c.Action == Repla
 func (b *stepBuilder) index() {
 	b.vacate = map[providers.Place]*Change{}
 	b.blocks = map[addr.Resource][]*Change{}
+	b.modules = map[addr.Module][]*Change{}
 	for _, c := range b.Changes {
 		b.blocks[c.Address.Resource] = append(b.blocks[c.Address.Resource], c)
 		if c.Address.Mode == addr.Data {
@@ -154,7 +157,7 @@ func (b *stepBuilder) orderApply(c *Change) {
 	}
 	for _, d := range c.Dependencies {
 		if !d.Exact {
-			b.after(self, b.allOf(d.Block))
+			b.after(self, b.allOf(d))
 		} else if dep := b.byAddress[d.Block.Instance(d.Key)]; dep != nil && !dep.After.IsNull() {
 			b.after(self, b.node(Apply, dep))
 		}
@@ -193,14 +196,14 @@ func (b *stepBuilder) orderGateway(step int, gateway providers.Machine) {
 	}
 }
 
-// allOf is the step that comes after all instances of a block.
-func (b *stepBuilder) allOf(block addr.Resource) int {
+// allOf is the step that comes after all instances of a block or in a module.
+func (b *stepBuilder) allOf(d Dependency) int {
 	before := b.g.Len()
-	n := b.g.AddNode(Step{Kind: AllOf, Block: block})
+	n := b.g.AddNode(Step{Kind: AllOf, Block: d.Block})
 	if b.g.Len() == before {
 		return n // made before
 	}
-	for _, c := range b.blocks[block] {
+	for _, c := range b.changesOf(d) {
 		if !c.After.IsNull() {
 			b.after(n, b.node(Apply, c))
 		}
@@ -233,16 +236,16 @@ func (b *stepBuilder) orderDependents(c *Change) {
 	}
 	within := b.was(c)
 	for _, text := range b.recorded[c.Address].Record.Dependencies {
-		a, err := addr.Parse(text)
+		d, err := ParseDependency(text)
 		if err != nil {
 			continue // of another version; the places below still tell
 		}
-		if dep := b.byAddress[a]; dep != nil {
+		if dep := b.byAddress[d.Block.Instance(d.Key)]; dep != nil {
 			b.removeAfter(dep, own, c)
 			continue
 		}
-		if len(b.blocks[a.Resource]) > 0 && !b.followsOneOf(c, a.Resource) {
-			b.after(b.noneOf(a.Resource), own)
+		if len(b.changesOf(d)) > 0 && !b.followsOneOf(c, d) {
+			b.after(b.noneOf(d), own)
 		}
 	}
 	for _, place := range slices.Concat(within.Within, within.Uses, within.Attached) {
@@ -264,11 +267,28 @@ func (b *stepBuilder) removeAfter(dep *Change, own int, c *Change) {
 	b.after(b.node(Remove, dep), own)
 }
 
-// followsOneOf reports whether c goes along with an instance of the block.
-func (b *stepBuilder) followsOneOf(c *Change, block addr.Resource) bool {
+// changesOf lists the changes of a block, or of all that is in a module.
+func (b *stepBuilder) changesOf(d Dependency) []*Change {
+	if !d.isModule() {
+		return b.blocks[d.Block]
+	}
+	list, ok := b.modules[d.Block.Module]
+	if !ok {
+		for _, c := range b.Changes {
+			if d.Block.Module.Contains(c.Address.Module) {
+				list = append(list, c)
+			}
+		}
+		b.modules[d.Block.Module] = list
+	}
+	return list
+}
+
+// followsOneOf reports whether c goes along with one of what d means.
+func (b *stepBuilder) followsOneOf(c *Change, d Dependency) bool {
 	return c.follows && slices.ContainsFunc(b.was(c).Within, func(place providers.Place) bool {
 		h := b.vacate[place]
-		return h != nil && h.removes() && h.Address.Resource == block
+		return h != nil && h.removes() && d.Covers(h.Address)
 	})
 }
 
@@ -279,15 +299,15 @@ func (b *stepBuilder) livesIn(c, dep *Change) bool {
 	})
 }
 
-// noneOf is the step before any instance of a block is removed, and after everything that
+// noneOf is the step before any instance of a block or in a module is removed, and after everything that
 // depended on the whole block has let go.
-func (b *stepBuilder) noneOf(block addr.Resource) int {
+func (b *stepBuilder) noneOf(d Dependency) int {
 	before := b.g.Len()
-	n := b.g.AddNode(Step{Kind: NoneOf, Block: block})
+	n := b.g.AddNode(Step{Kind: NoneOf, Block: d.Block})
 	if b.g.Len() == before {
 		return n
 	}
-	for _, c := range b.blocks[block] {
+	for _, c := range b.changesOf(d) {
 		if c.removes() && !c.follows {
 			b.after(b.node(Remove, c), n)
 		}

@@ -25,7 +25,9 @@ func Validate(cfg *config.Config, registry *providers.Registry) hcl.Diagnostics 
 	if diags.HasErrors() {
 		return diags
 	}
-	diags = append(diags, checkReferences(cfg, registry)...)
+	for _, c := range cfg.All() {
+		diags = append(diags, checkReferences(c, registry)...)
+	}
 	if diags.HasErrors() {
 		return diags
 	}
@@ -34,34 +36,56 @@ func Validate(cfg *config.Config, registry *providers.Registry) hcl.Diagnostics 
 	if diags.HasErrors() {
 		return diags
 	}
-	e, err := NewEvaluator(cfg, nil, registry)
+	e, err := NewEvaluator(cfg, Given{}, registry)
 	if err != nil {
 		return append(diags, diag.FromError(err, "The configuration cannot be evaluated", nil)...)
 	}
-	for _, a := range sortedBlocks(cfg) {
-		diags = append(diags, e.validateBlock(cfg.Resources[a])...)
+	for _, c := range cfg.All() {
+		diags = append(diags, e.suggestAttributes(c, e.validateModule(c))...)
 	}
-	for _, name := range sortedNames(cfg.Checks) {
-		if k := cfg.Checks[name]; k.Data != nil {
-			diags = append(diags, e.validateBlock(k.Data)...)
-		}
-	}
-	diags = append(diags, e.validateValues()...)
-	return diag.InOrder(e.suggestAttributes(diags))
+	return diag.InOrder(diag.Distinct(diags))
 }
 
-// validateValues evaluates the outputs and local values with everything that they refer to
-// unknown.
-func (e *Evaluator) validateValues() hcl.Diagnostics {
-	ctx := e.unknownContext(&config.Resource{})
+func (e *Evaluator) validateModule(c *config.Config) hcl.Diagnostics {
 	var diags hcl.Diagnostics
-	for _, name := range sortedNames(e.cfg.Outputs) {
-		_, more := e.cfg.Outputs[name].Expr.Value(ctx)
+	for _, a := range sortedBlocks(c) {
+		diags = append(diags, e.validateBlock(c, c.Resources[a])...)
+	}
+	for _, name := range sortedNames(c.Checks) {
+		if k := c.Checks[name]; k.Data != nil {
+			diags = append(diags, e.validateBlock(c, k.Data)...)
+		}
+	}
+	return append(diags, e.validateValues(c)...)
+}
+
+// validateValues evaluates outputs, local values and arguments of modules with everything that
+// they refer to unknown.
+func (e *Evaluator) validateValues(c *config.Config) hcl.Diagnostics {
+	ctx := e.unknownContext(c, &config.Repetition{})
+	var diags hcl.Diagnostics
+	for _, name := range sortedNames(c.Outputs) {
+		if expr := c.Outputs[name].Expr; expr != nil {
+			_, more := expr.Value(ctx)
+			diags = append(diags, more...)
+		}
+	}
+	for _, name := range sortedNames(c.Locals) {
+		_, more := c.Locals[name].Expr.Value(ctx)
 		diags = append(diags, more...)
 	}
-	for _, name := range sortedNames(e.cfg.Locals) {
-		_, more := e.cfg.Locals[name].Expr.Value(ctx)
-		diags = append(diags, more...)
+	for _, name := range sortedNames(c.Calls) {
+		call := c.Calls[name]
+		ctx := e.unknownContext(c, &call.Repetition)
+		for _, arg := range sortedNames(call.Arguments) {
+			attr := call.Arguments[arg]
+			given, more := attr.Expr.Value(ctx)
+			diags = append(diags, more...)
+			if v := c.Children[name].Variables[arg]; v != nil && !more.HasErrors() {
+				_, more = v.Value(given, attr.Expr.Range().Ptr())
+				diags = append(diags, more...)
+			}
+		}
 	}
 	return diags
 }
@@ -69,18 +93,18 @@ func (e *Evaluator) validateValues() hcl.Diagnostics {
 // suggestAttributes adds to errors about an attribute that a resource does not have the name
 // that was probably meant, and to those about a whole resource the attribute. The language's
 // library knows the object's type only, and says nothing.
-func (e *Evaluator) suggestAttributes(diags hcl.Diagnostics) hcl.Diagnostics {
+func (e *Evaluator) suggestAttributes(c *config.Config, diags hcl.Diagnostics) hcl.Diagnostics {
 	for _, d := range diags {
 		if d.Subject == nil || d.Expression == nil {
 			continue
 		}
 		for _, ref := range config.References(d.Expression) {
-			name, known := e.attributeOf(ref)
+			name, known := e.attributeOf(c, ref)
 			switch {
 			case d.Summary == "Unsupported attribute" && name != "" && !slices.Contains(known, name):
 				d.Detail += diag.Suggest(name, known)
 			case d.Summary == "Incorrect attribute value type" && name == "":
-				d.Detail += e.suggestName(ref)
+				d.Detail += e.suggestName(c, ref)
 			}
 		}
 	}
@@ -88,8 +112,8 @@ func (e *Evaluator) suggestAttributes(diags hcl.Diagnostics) hcl.Diagnostics {
 }
 
 // suggestName says by what a resource is mostly referred to.
-func (e *Evaluator) suggestName(ref config.Reference) string {
-	b := e.blocks[ref.Subject.Resource]
+func (e *Evaluator) suggestName(c *config.Config, ref config.Reference) string {
+	b := e.definitions[c.Path.Resource(ref.Subject.Resource)]
 	if ref.Subject.Kind != config.ResourceSubject || b == nil {
 		return ""
 	}
@@ -101,10 +125,10 @@ func (e *Evaluator) suggestName(ref config.Reference) string {
 	return fmt.Sprintf(" %s is a whole resource: refer to one of its attributes.", ref.Subject.Resource)
 }
 
-// attributeOf gives the attribute of a resource that a reference goes on to, and the names
+// attributeOf gives the attribute of a resource of c that a reference goes on to, and the names
 // that there are.
-func (e *Evaluator) attributeOf(ref config.Reference) (name string, known []string) {
-	b := e.blocks[ref.Subject.Resource]
+func (e *Evaluator) attributeOf(c *config.Config, ref config.Reference) (name string, known []string) {
+	b := e.definitions[c.Path.Resource(ref.Subject.Resource)]
 	if ref.Subject.Kind != config.ResourceSubject || b == nil {
 		return "", nil
 	}
@@ -145,23 +169,24 @@ func checkTypes(cfg *config.Config, registry *providers.Registry) hcl.Diagnostic
 		diags = append(diags, diag.Error(&r.TypeRange, "Unknown "+what,
 			fmt.Sprintf("diyform has no %s %q.%s", what, r.Addr.Type, hint)))
 	}
-	for _, a := range sortedBlocks(cfg) {
-		check(cfg.Resources[a])
-	}
-	for _, name := range sortedNames(cfg.Checks) {
-		if k := cfg.Checks[name]; k.Data != nil {
-			check(k.Data)
+	for _, c := range cfg.All() {
+		for _, a := range sortedBlocks(c) {
+			check(c.Resources[a])
+		}
+		for _, name := range sortedNames(c.Checks) {
+			if k := c.Checks[name]; k.Data != nil {
+				check(k.Data)
+			}
 		}
 	}
 	return diags
 }
 
+// checkReferences checks what a module's expressions refer to.
 func checkReferences(cfg *config.Config, registry *providers.Registry) hcl.Diagnostics {
 	var diags hcl.Diagnostics
 	block := func(r *config.Resource) {
-		none := config.Scope{}
-		diags = append(diags, cfg.CheckReferences(config.References(r.Count), none)...)
-		diags = append(diags, cfg.CheckReferences(config.References(r.ForEach), none)...)
+		diags = append(diags, cfg.CheckReferences(r.Repetition.References(), config.Scope{})...)
 		diags = append(diags, cfg.CheckReferences(r.DependsOn, r.Scope())...)
 		diags = append(diags, checkLifecycle(cfg, r)...)
 		refs := config.BodyReferences(r.Body, specOf(r.Addr, registry))
@@ -175,8 +200,19 @@ func checkReferences(cfg *config.Config, registry *providers.Registry) hcl.Diagn
 	}
 	for _, name := range sortedNames(cfg.Outputs) {
 		o := cfg.Outputs[name]
-		diags = append(diags, cfg.CheckReferences(config.References(o.Expr), config.Scope{})...)
-		diags = append(diags, cfg.CheckReferences(o.DependsOn, config.Scope{})...)
+		diags = append(diags, cfg.CheckReferences(o.References(), config.Scope{})...)
+	}
+	for _, name := range sortedNames(cfg.Variables) {
+		refs := config.ConditionReferences(cfg.Variables[name].Validations)
+		diags = append(diags, cfg.CheckReferences(refs, config.Scope{})...)
+	}
+	for _, name := range sortedNames(cfg.Calls) {
+		call := cfg.Calls[name]
+		diags = append(diags, cfg.CheckReferences(call.Repetition.References(), config.Scope{})...)
+		diags = append(diags, cfg.CheckReferences(call.DependsOn, config.Scope{})...)
+		for _, arg := range sortedNames(call.Arguments) {
+			diags = append(diags, cfg.CheckReferences(config.References(call.Arguments[arg].Expr), call.Scope())...)
+		}
 	}
 	for _, name := range sortedNames(cfg.Checks) {
 		k := cfg.Checks[name]
@@ -192,9 +228,9 @@ func checkReferences(cfg *config.Config, registry *providers.Registry) hcl.Diagn
 }
 
 // validateBlock decodes a block with everything that it refers to unknown.
-func (e *Evaluator) validateBlock(r *config.Resource) hcl.Diagnostics {
+func (e *Evaluator) validateBlock(c *config.Config, r *config.Resource) hcl.Diagnostics {
 	s := e.schemaOf(r.Addr)
-	scope := e.unknownContext(r)
+	scope := e.unknownContext(c, &r.Repetition)
 	v, diags := hcldec.Decode(dynblock.Expand(r.Body, scope), s.Spec(), scope)
 	if diags.HasErrors() {
 		return explainComputed(r, s, diags)
@@ -236,10 +272,10 @@ func (e *Evaluator) checkArguments(r *config.Resource, s *schema.Schema, v cty.V
 	return diags
 }
 
-// unknownContext is a scope in which every name of cfg exists and nothing is known.
-func (e *Evaluator) unknownContext(r *config.Resource) *hcl.EvalContext {
+// unknownContext is a scope in which every name of a module exists and nothing is known.
+func (e *Evaluator) unknownContext(c *config.Config, r *config.Repetition) *hcl.EvalContext {
 	managed, data := roots{}, roots{}
-	for a, other := range e.cfg.Resources {
+	for a, other := range c.Resources {
 		v := cty.DynamicVal
 		if other.Count == nil && other.ForEach == nil {
 			v = cty.UnknownVal(e.schemaOf(a).ImpliedType())
@@ -253,7 +289,12 @@ func (e *Evaluator) unknownContext(r *config.Resource) *hcl.EvalContext {
 	vars := managed.values()
 	vars["data"] = cty.ObjectVal(data.values())
 	vars["var"], vars["local"] = cty.DynamicVal, cty.DynamicVal
-	vars["path"] = e.paths
+	vars["path"], vars["diyform"] = e.root.paths, cty.ObjectVal(map[string]cty.Value{"workspace": cty.UnknownVal(cty.String)})
+	called := map[string]cty.Value{}
+	for name := range c.Calls {
+		called[name] = cty.DynamicVal
+	}
+	vars["module"] = cty.ObjectVal(called)
 	if r.ForEach != nil {
 		vars["each"] = cty.ObjectVal(map[string]cty.Value{"key": cty.UnknownVal(cty.String), "value": cty.DynamicVal})
 	}

@@ -14,7 +14,7 @@ import (
 // checkNamespaces finds arguments that are null, and so mean the host's network namespace or
 // the like, only because the namespace that they refer to has no name. Who takes over another
 // resource's own argument, which is null for the host's, means just that.
-func (e *Evaluator) checkNamespaces(a *arguments, v cty.Value) hcl.Diagnostics {
+func (m *module) checkNamespaces(a *arguments, v cty.Value) hcl.Diagnostics {
 	var diags hcl.Diagnostics
 	for _, attr := range a.schema.Attributes {
 		expr := a.values[attr.Name]
@@ -25,7 +25,7 @@ func (e *Evaluator) checkNamespaces(a *arguments, v cty.Value) hcl.Diagnostics {
 			continue
 		}
 		for _, ref := range config.References(expr) {
-			if source := e.nameless(ref); source != nil {
+			if source := m.nameless(ref); source != nil {
 				diags = append(diags, diag.Error(expr.Range().Ptr(), "The network namespace has no name", fmt.Sprintf(
 					"%s.%s is null, so this argument would be as if it were left out. What %s is: %s",
 					ref.Subject.Resource, source.Name, source.Name, source.Doc)))
@@ -42,7 +42,7 @@ func (e *Evaluator) checkNamespaces(a *arguments, v cty.Value) hcl.Diagnostics {
 			nested = part.AsValueSlice()
 		}
 		for i, block := range a.blocks[b.Name] {
-			diags = append(diags, e.checkNamespaces(block, nested[i])...)
+			diags = append(diags, m.checkNamespaces(block, nested[i])...)
 		}
 	}
 	return diags
@@ -50,12 +50,12 @@ func (e *Evaluator) checkNamespaces(a *arguments, v cty.Value) hcl.Diagnostics {
 
 // nameless gives the attribute that a reference goes to, if it is for diyform to set and is
 // null.
-func (e *Evaluator) nameless(ref config.Reference) *schema.Attribute {
-	name, _ := e.attributeOf(ref)
+func (m *module) nameless(ref config.Reference) *schema.Attribute {
+	name, _ := m.attributeOf(m.cfg, ref)
 	if name == "" {
 		return nil
 	}
-	b := e.blocks[ref.Subject.Resource]
+	b := m.blocks[ref.Subject.Resource]
 	attr := b.schema.Attribute(name)
 	if attr == nil || !attr.Computed {
 		return nil

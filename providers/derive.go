@@ -2,6 +2,7 @@ package providers
 
 import (
 	"context"
+	"strconv"
 	"strings"
 
 	"github.com/zclconf/go-cty/cty"
@@ -62,19 +63,17 @@ func set(obj cty.Value, path []string, v cty.Value) cty.Value {
 }
 
 // ObjectName is the name an object gets when configuration gives none: the resource's name,
-// with the module's before it and the instance key after it. `veth_pair.h["a"]` is h-a.
+// with the module's before it and the instance key after it. `veth_pair.h["a"]` is h-a, and
+// in `module.lab["b"]` it is lab-b-h-a.
 func ObjectName(a addr.Instance) string {
 	var parts []string
-	for part := range strings.SplitSeq(a.Module, ".") {
-		if part != "" && part != "module" {
-			parts = append(parts, part)
+	for _, step := range append(a.Module.Steps(), addr.ModuleStep{Name: a.Name, Key: a.Key}) {
+		parts = append(parts, step.Name)
+		if s, ok := step.Key.Str(); ok {
+			parts = append(parts, s)
+		} else if i, ok := step.Key.Int(); ok {
+			parts = append(parts, strconv.Itoa(i))
 		}
-	}
-	parts = append(parts, a.Name)
-	if s, ok := a.Key.Str(); ok {
-		parts = append(parts, s)
-	} else if !a.Key.IsZero() {
-		parts = append(parts, strings.Trim(a.Key.String(), "[]"))
 	}
 	return strings.Map(nameByte, strings.Join(parts, "-"))
 }

@@ -7,6 +7,7 @@ package addr
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -21,8 +22,11 @@ const (
 )
 
 // Resource is the address of a resource or data block, without an instance key.
+//
+// That of a block of the configuration has a static Module, without keys; that of what an
+// instance of the module has in the kernel, the module instance's.
 type Resource struct {
-	Module string // "" for the root module, else "module.a.module.b"
+	Module Module
 	Mode   Mode
 	Type   string
 	Name   string
@@ -32,7 +36,7 @@ type Resource struct {
 func (r Resource) String() string {
 	var b strings.Builder
 	if r.Module != "" {
-		b.WriteString(r.Module)
+		b.WriteString(string(r.Module))
 		b.WriteByte('.')
 	}
 	if r.Mode == Data {
@@ -47,10 +51,16 @@ func (r Resource) String() string {
 // Instance gives the address of the block's instance with key k.
 func (r Resource) Instance(k Key) Instance { return Instance{Resource: r, Key: k} }
 
+// Static gives the address of the block of the configuration.
+func (r Resource) Static() Resource { return r.Module.Static().Resource(r) }
+
+// Local gives the address of the block in its own module.
+func (r Resource) Local() Resource { return Module("").Resource(r) }
+
 // Compare orders addresses by module, mode, type and name.
 func (r Resource) Compare(o Resource) int {
 	return cmp.Or(
-		cmp.Compare(r.Module, o.Module),
+		r.Module.Compare(o.Module),
 		cmp.Compare(r.Mode, o.Mode),
 		cmp.Compare(r.Type, o.Type),
 		cmp.Compare(r.Name, o.Name),
@@ -137,13 +147,27 @@ func (i *Instance) UnmarshalText(b []byte) error {
 // Parse reads an instance address. An address of a block is that of its instance with the
 // zero key.
 func Parse(s string) (Instance, error) {
-	var in Instance
-	rest := s
+	in, err := parse(s)
+	if err != nil {
+		return Instance{}, fmt.Errorf("parse address %q: %w", s, err)
+	}
+	return in, nil
+}
+
+func parse(s string) (in Instance, err error) {
+	steps, rest, err := parseModuleSteps(s)
+	if err != nil {
+		return in, err
+	}
+	in.Module = moduleOf(steps)
+	if rest == "" && len(steps) > 0 {
+		return in, errors.New("expected TYPE.NAME after the module, as in module.lab.veth_pair.uplink")
+	}
 	var names []string
 	for {
 		name := identifier(rest)
 		if name == "" {
-			return in, fmt.Errorf("parse address %q: expected a name at %q", s, rest)
+			return in, fmt.Errorf("expected a name at %q", rest)
 		}
 		names = append(names, name)
 		rest = rest[len(name):]
@@ -152,27 +176,16 @@ func Parse(s string) (Instance, error) {
 		}
 		rest = rest[1:]
 	}
-	for len(names) > 2 && names[0] == "module" {
-		if in.Module != "" {
-			in.Module += "."
-		}
-		in.Module += "module." + names[1]
-		names = names[2:]
-	}
 	if len(names) == 3 && names[0] == "data" {
 		in.Mode = Data
 		names = names[1:]
 	}
 	if len(names) != 2 || names[0] == "data" || names[0] == "module" {
-		return Instance{}, fmt.Errorf("parse address %q: expected TYPE.NAME, as in veth_pair.uplink", s)
+		return in, errors.New("expected TYPE.NAME, as in veth_pair.uplink")
 	}
 	in.Type, in.Name = names[0], names[1]
-	key, err := parseKey(rest)
-	if err != nil {
-		return Instance{}, fmt.Errorf("parse address %q: %w", s, err)
-	}
-	in.Key = key
-	return in, nil
+	in.Key, err = parseKey(rest)
+	return in, err
 }
 
 func parseKey(s string) (Key, error) {
