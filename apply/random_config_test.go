@@ -13,6 +13,7 @@ import (
 type wanted struct {
 	boxes, rails, items, users map[string]arguments
 	renamed                    int
+	modular                    bool // boxes and rails are in a module of their own
 }
 
 // arguments are expressions by name; a nested block's stand under "label" and "slot".
@@ -188,15 +189,41 @@ func (w *wanted) refersToBoxes(expr string) bool {
 }
 
 func (w *wanted) String() string {
+	if w.modular {
+		return w.files()["main.diy.hcl"] + "# base/main.diy.hcl\n" + w.files()["base/main.diy.hcl"]
+	}
+	return w.files()["main.diy.hcl"]
+}
+
+// files are those of the configuration: one, or, if it is modular, the root module and one with
+// the boxes and rails, which are outputs of it.
+func (w *wanted) files() map[string]string {
+	locals := "locals {\n  size = 4\n}\n"
+	base := resourceBlocks("box", w.boxes) + resourceBlocks("rail", w.rails)
+	root := resourceBlocks("user", w.users) + resourceBlocks("item", w.items)
+	if !w.modular {
+		return map[string]string{"main.diy.hcl": locals + base + root}
+	}
+	outputs := outputsOf("box", w.boxes) + outputsOf("rail", w.rails)
+	root = strings.NewReplacer("box.b", "module.base.box_b", "rail.r", "module.base.rail_r").Replace(root)
+	return map[string]string{
+		"main.diy.hcl":      locals + "module \"base\" {\n  source = \"./base\"\n  size = local.size\n}\n" + root,
+		"base/main.diy.hcl": "variable \"size\" {}\nlocals {\n  size = var.size\n}\n" + outputs + base,
+	}
+}
+
+func resourceBlocks(typ string, all map[string]arguments) string {
 	var b strings.Builder
-	b.WriteString("locals {\n  size = 4\n}\n")
-	for _, kind := range []struct {
-		typ string
-		all map[string]arguments
-	}{{"user", w.users}, {"item", w.items}, {"box", w.boxes}, {"rail", w.rails}} {
-		for _, name := range slices.Sorted(maps.Keys(kind.all)) {
-			fmt.Fprintf(&b, "\nresource %q %q {\n%s}\n", kind.typ, name, kind.all[name])
-		}
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		fmt.Fprintf(&b, "\nresource %q %q {\n%s}\n", typ, name, all[name])
+	}
+	return b.String()
+}
+
+func outputsOf(typ string, all map[string]arguments) string {
+	var b strings.Builder
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		fmt.Fprintf(&b, "output \"%s_%s\" {\n  value = %[1]s.%[2]s\n}\n", typ, name)
 	}
 	return b.String()
 }

@@ -30,6 +30,7 @@ func TestRandom(t *testing.T) {
 			t.Parallel()
 			r := rand.New(rand.NewPCG(uint64(seed), 1))
 			w := &walk{lab: newLab(t), rand: r, wanted: newWanted()}
+			w.wanted.modular = seed%2 == 1
 			for range edits {
 				w.wanted.edit(r)
 				w.apply()
@@ -48,7 +49,9 @@ type walk struct {
 
 func (w *walk) apply() {
 	w.t.Helper()
-	w.write("main.diy.hcl", w.wanted.String())
+	for name, text := range w.wanted.files() {
+		w.write(name, text)
+	}
 	if w.rand.IntN(3) == 0 {
 		w.disturb()
 	}
