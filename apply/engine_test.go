@@ -332,7 +332,7 @@ func (s *script) tell(diags hcl.Diagnostics) string {
 		}
 		if d.Subject != nil {
 			at := *d.Subject
-			at.Filename = filepath.Base(at.Filename)
+			at.Filename = strings.TrimPrefix(at.Filename, s.dir+"/")
 			severity += " " + at.String()
 		}
 		text := strings.ReplaceAll(d.Detail, s.dir+"/", "")

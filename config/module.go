@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
 
 	"github.com/diyform/diyform/internal/addr"
 	"github.com/diyform/diyform/internal/diag"
@@ -61,12 +62,30 @@ func (c *Config) addCall(block *hcl.Block) hcl.Diagnostics {
 	call.DependsOn, more = decodeDependsOn(content.Attributes["depends_on"])
 	diags = append(diags, more...)
 	diags = append(diags, call.decodeLifecycle(content.Blocks)...)
-	call.Arguments, more = rest.JustAttributes()
-	diags = append(diags, more...)
+	// The native syntax counts blocks as wrong that were taken already, so it is not asked what is.
+	call.Arguments, _ = rest.JustAttributes()
+	diags = append(diags, unknownBlocks(block.Body)...)
 	if first, ok := c.Calls[call.Name]; ok {
 		return append(diags, duplicate("module block", call.Name, call.DeclRange, first.DeclRange))
 	}
 	c.Calls[call.Name] = call
+	return diags
+}
+
+// unknownBlocks refuses nested blocks other than lifecycle. In JSON they are arguments, of which
+// the module has no such variable.
+func unknownBlocks(body hcl.Body) hcl.Diagnostics {
+	native, ok := body.(*hclsyntax.Body)
+	if !ok {
+		return nil
+	}
+	var diags hcl.Diagnostics
+	for _, b := range native.Blocks {
+		if b.Type != "lifecycle" {
+			diags = append(diags, diag.Error(b.TypeRange.Ptr(), "Unsupported block in a module block", fmt.Sprintf(
+				"A module block has arguments and a lifecycle block, and no block %q. A variable of the module is set by an argument: %[1]s = ...", b.Type)))
+		}
+	}
 	return diags
 }
 

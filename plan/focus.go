@@ -29,9 +29,11 @@ type Options struct {
 // focus is what of the stack a plan is about.
 type focus struct {
 	all      bool
-	inverted bool                   // the rest is what it is not about
-	chosen   []Dependency           // as the command line names them
-	blocks   map[addr.Resource]bool // that follow from those: blocks of the configuration, or recorded ones
+	inverted bool         // the rest is what it is not about
+	chosen   []Dependency // as the command line names them
+	// blocks are what follows from those, by their static addresses: in which modules, where one
+	// without keys means all its instances.
+	blocks map[addr.Resource][]addr.Module
 }
 
 func (f *focus) includes(a addr.Instance) bool {
@@ -39,8 +41,18 @@ func (f *focus) includes(a addr.Instance) bool {
 }
 
 func (f *focus) names(a addr.Instance) bool {
-	return f.blocks[a.Resource] || f.blocks[a.Resource.Static()] ||
-		slices.ContainsFunc(f.chosen, func(d Dependency) bool { return d.Covers(a) })
+	return slices.ContainsFunc(f.chosen, func(d Dependency) bool { return d.Covers(a) }) ||
+		slices.ContainsFunc(f.blocks[a.Resource.Static()], func(m addr.Module) bool { return m.Matches(a.Module) })
+}
+
+// add notes that all instances of a block are meant, and reports whether that is new.
+func (f *focus) add(block addr.Resource) bool {
+	static := block.Static()
+	if slices.Contains(f.blocks[static], block.Module) {
+		return false
+	}
+	f.blocks[static] = append(f.blocks[static], block.Module)
+	return true
 }
 
 // focusOn finds what the plan is about. Links are what a block leads to: what it depends on
@@ -57,22 +69,11 @@ func (p *Plan) focusOn(needs map[addr.Resource][]addr.Resource) hcl.Diagnostics 
 	case len(o.Excludes) > 0:
 		chosen, links = o.Excludes, reversed(needs)
 	}
-	p.focus = &focus{inverted: len(o.Excludes) > 0, chosen: chosen, blocks: map[addr.Resource]bool{}}
+	p.focus = &focus{inverted: len(o.Excludes) > 0, chosen: chosen, blocks: map[addr.Resource][]addr.Module{}}
 	var diags hcl.Diagnostics
-	var queue []addr.Resource
 	for _, d := range chosen {
 		diags = append(diags, p.checkChosen(d)...)
-		for _, block := range p.blocksOf(d, links) {
-			queue = append(queue, links[block]...)
-		}
-	}
-	for len(queue) > 0 {
-		block := queue[0]
-		queue = queue[1:]
-		if !p.focus.blocks[block] {
-			p.focus.blocks[block] = true
-			queue = append(queue, links[block]...)
-		}
+		p.follow(d, links)
 	}
 	return append(diags, &hcl.Diagnostic{
 		Severity: hcl.DiagWarning, Summary: "The plan is about a part only",
@@ -81,19 +82,34 @@ func (p *Plan) focusOn(needs map[addr.Resource][]addr.Resource) hcl.Diagnostics 
 	})
 }
 
-// blocksOf lists the blocks among those with links that a chosen address means.
-func (p *Plan) blocksOf(d Dependency, links map[addr.Resource][]addr.Resource) []addr.Resource {
-	var out []addr.Resource
+// follow adds all blocks that a chosen address leads to. Those in the chosen instance of a module
+// are meant in that instance alone.
+func (p *Plan) follow(d Dependency, links map[addr.Resource][]addr.Resource) {
+	var queue []addr.Resource
 	for block := range links {
-		// The keys of modules are not those of blocks of the configuration: all instances lead
-		// to the same blocks.
-		in, static := block.Module, d.Block.Module.Static()
-		if d.isModule() && (d.Block.Module.Contains(in) || static.Contains(in)) ||
-			d.Block.Local() == block.Local() && (d.Block.Module.Matches(in) || static == in) {
-			out = append(out, block)
+		if d.concerns(block) {
+			queue = append(queue, links[block]...)
 		}
 	}
-	return out
+	for len(queue) > 0 {
+		block := queue[0]
+		queue = queue[1:]
+		own := block
+		own.Module = own.Module.In(d.Block.Module)
+		if p.focus.add(own) {
+			queue = append(queue, links[block]...)
+		}
+	}
+}
+
+// concerns reports whether a block, of the configuration or recorded, is meant, or has an
+// instance that is.
+func (d Dependency) concerns(block addr.Resource) bool {
+	if d.isModule() {
+		return d.Block.Module.Contains(block.Module) || d.Block.Module.Static().Contains(block.Module)
+	}
+	return d.Block.Local() == block.Local() &&
+		(d.Block.Module.Matches(block.Module) || d.Block.Module.Static() == block.Module)
 }
 
 // checkChosen refuses an address that nothing has.

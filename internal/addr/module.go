@@ -103,6 +103,20 @@ func matchSteps(want, got []ModuleStep) bool {
 	return true
 }
 
+// In gives m with the keys of the instances that o names, as far as both are on one way.
+func (m Module) In(o Module) Module {
+	if o.Static() == o || !o.Static().Contains(m) {
+		return m
+	}
+	steps, keyed := m.Steps(), o.Steps()
+	for i := range keyed {
+		if steps[i].Key.IsZero() {
+			steps[i].Key = keyed[i].Key
+		}
+	}
+	return moduleOf(steps)
+}
+
 // Compare orders modules by their steps, those in a module after it.
 func (m Module) Compare(o Module) int {
 	if m == o {
