@@ -21,6 +21,10 @@ type ValueSources struct {
 	Dir     string   // the folder of diyform.vars.hcl and *.auto.vars.hcl; Args' files are relative to it
 	Args    []VarArg // in the order of the command line
 
+	// Planned are the values that a plan file has, which go before all others; nil without one.
+	// Ephemeral ones are never in it, and come from the other sources.
+	Planned map[string]cty.Value
+
 	// Ask gets the value of a required variable from the user; false means that there is
 	// none. It may be nil.
 	Ask func(*Variable) (string, bool)
@@ -44,7 +48,8 @@ type input struct {
 // c.Files. Whether validations hold is the plan's to say: they may refer to anything.
 func (c *Config) Values(src ValueSources) (map[string]cty.Value, hcl.Diagnostics) {
 	inputs := map[string]input{}
-	diags := c.environInputs(src.Environ, inputs)
+	diags := c.checkPlanned(src)
+	diags = append(diags, c.environInputs(src.Environ, inputs)...)
 	diags = append(diags, c.folderInputs(src.Dir, inputs)...)
 	for _, arg := range src.Args {
 		if arg.File {
@@ -56,6 +61,10 @@ func (c *Config) Values(src ValueSources) (map[string]cty.Value, hcl.Diagnostics
 	values := map[string]cty.Value{}
 	for _, name := range keysOf(c.Variables) {
 		v := c.Variables[name]
+		if planned, ok := src.Planned[name]; ok {
+			values[name] = planned
+			continue
+		}
 		in, ok := inputs[name]
 		if !ok && v.Required() && src.Ask != nil && !diags.HasErrors() {
 			if text, answered := src.Ask(v); answered {
@@ -69,6 +78,23 @@ func (c *Config) Values(src ValueSources) (map[string]cty.Value, hcl.Diagnostics
 		values[name] = val
 	}
 	return values, diags
+}
+
+// checkPlanned refuses values on the command line for what a plan file says.
+func (c *Config) checkPlanned(src ValueSources) hcl.Diagnostics {
+	if src.Planned == nil {
+		return nil
+	}
+	var diags hcl.Diagnostics
+	for _, arg := range src.Args {
+		name, _, _ := strings.Cut(arg.Text, "=")
+		if _, ok := src.Planned[strings.TrimSpace(name)]; ok || arg.File {
+			diags = append(diags, diag.Error(nil, "A plan file says what is to be done",
+				fmt.Sprintf("It holds the values of the variables that it was made with, so -var and -var-file are for plan. "+
+					"Only ephemeral variables, which it does not hold, are set by -var here: %q is none.", arg.Text)))
+		}
+	}
+	return diags
 }
 
 // environInputs takes DIYFORM_VAR_name for every declared variable. Others are left alone:

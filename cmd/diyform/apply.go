@@ -107,10 +107,10 @@ func (v *view) applyFile(ctx context.Context, path string, f *applyFlags) error 
 	if err != nil {
 		return v.failWith(err, "The plan cannot be read")
 	}
-	if len(f.variables)+len(f.targets)+len(f.excludes)+len(f.replace) > 0 || f.refreshOnly || !f.refresh {
+	if len(f.targets)+len(f.excludes)+len(f.replace) > 0 || f.refreshOnly || !f.refresh {
 		return v.failWith(&diag.Problem{
 			Summary: "A plan file says what is to be done",
-			Detail:  "It holds the values of the variables and the options it was made with. Give them to diyform plan.",
+			Detail:  "It holds the options that it was made with. Give them to diyform plan.",
 		}, "")
 	}
 	s, err := v.open(ctx, "apply", true, &f.stackFlags)

@@ -251,11 +251,9 @@ func (s *session) loadConfig(f *stackFlags, planned map[string]cty.Value) error 
 		return s.view.fail(cfg.Files, diags)
 	}
 	s.config = cfg
-	if planned != nil {
-		s.variables = planned
-		return nil
-	}
-	values, more := cfg.Values(config.ValueSources{Environ: os.Environ(), Dir: ".", Args: f.variables, Ask: s.asker(f)})
+	values, more := cfg.Values(config.ValueSources{
+		Environ: os.Environ(), Dir: ".", Args: f.variables, Planned: planned, Ask: s.asker(f),
+	})
 	diags = append(diags, more...)
 	if diags.HasErrors() {
 		return s.view.fail(cfg.Files, diags)
