@@ -82,14 +82,24 @@ func unknownTopLevel(body, rest hcl.Body) hcl.Diagnostics {
 
 func unknownBlockType(name string, subject, context hcl.Range) *hcl.Diagnostic {
 	known := blockTypes()
+	detail := fmt.Sprintf("diyform has no block type %q.%s It knows %s.", name, diag.Suggest(name, known), strings.Join(known, ", "))
+	if why := terraformBlocks[name]; why != "" {
+		detail = fmt.Sprintf("diyform has no block type %q: %s", name, why)
+	}
 	return &hcl.Diagnostic{
 		Severity: hcl.DiagError,
 		Summary:  "Unknown block type",
-		Detail: fmt.Sprintf("diyform has no block type %q.%s It knows %s.",
-			name, diag.Suggest(name, known), strings.Join(known, ", ")),
+		Detail:   detail,
 		Subject: subject.Ptr(),
 		Context: context.Ptr(),
 	}
+}
+
+// terraformBlocks are block types of Terraform that have no counterpart here, and why.
+var terraformBlocks = map[string]string{
+	"terraform": "there are no providers to require, and the state is kept beside the configuration. Remove the block.",
+	"provider":  "its providers are built in, and nothing of them is configured. Remove the block.",
+	"ephemeral": "no type of it has resources that are there for one command only. A variable can be ephemeral = true.",
 }
 
 // blockTypes lists the block types of fileSchema.

@@ -193,7 +193,7 @@ func TestLoadDiagnostics(t *testing.T) {
 		"misspelt block type": {`resorce "a" "b" {}`, []string{
 			`main.diy.hcl:1,1-8: Unknown block type; Did you mean "resource"? It knows variable, locals, resource, data, output, check, module.`}},
 		"foreign block type": {`provider "a" {}`, []string{
-			`main.diy.hcl:1,1-9: Unknown block type; diyform has no block type "provider". It knows variable`}},
+			`main.diy.hcl:1,1-9: Unknown block type; diyform has no block type "provider": its providers are built in`}},
 		"module without source": {`module "a" {}`, []string{
 			`main.diy.hcl:1,12-12: Missing required argument; The argument "source" is required`}},
 		"module with a version": {"module \"a\" {\n  source  = \"./a\"\n  version = \"1\"\n}", []string{
