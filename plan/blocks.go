@@ -32,9 +32,8 @@ func (n node) String() string {
 func (n node) block() addr.Resource { return n.module.Resource(n.subject.Resource) }
 
 // evaluationOrder sorts what has to be evaluated so that each comes after what it refers to,
-// gives for each block the blocks that it refers to by way of anything, and tells of cycles with
-// the place of every edge.
-func evaluationOrder(cfg *config.Config, registry *providers.Registry) (sorted []node, needs map[addr.Resource][]addr.Resource, diags hcl.Diagnostics) {
+// gives the graph of what refers to what, and tells of cycles with the place of every edge.
+func evaluationOrder(cfg *config.Config, registry *providers.Registry) (sorted []node, refers *blockGraph, diags hcl.Diagnostics) {
 	g := &blockGraph{edges: map[[2]int]hcl.Range{}}
 	for _, c := range cfg.All() {
 		g.addModule(c, registry)
@@ -49,7 +48,7 @@ func evaluationOrder(cfg *config.Config, registry *providers.Registry) (sorted [
 			sorted = append(sorted, n)
 		}
 	}
-	return sorted, g.blockNeeds(), nil
+	return sorted, g, nil
 }
 
 func sortedBlocks(cfg *config.Config) []addr.Resource {

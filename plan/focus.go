@@ -56,18 +56,20 @@ func (f *focus) add(block addr.Resource) bool {
 }
 
 // focusOn finds what the plan is about. Links are what a block leads to: what it depends on
-// where targets are chosen, what depends on it where something is excluded.
-func (p *Plan) focusOn(needs map[addr.Resource][]addr.Resource) hcl.Diagnostics {
+// where targets are chosen, what depends on it where something is excluded. Who needs whom is
+// asked only then: by way of a local value each of many blocks may need each of many others.
+func (p *Plan) focusOn(needs func() map[addr.Resource][]addr.Resource) hcl.Diagnostics {
 	o := &p.Input.Options
 	p.focus = &focus{all: true}
-	chosen, links := o.Targets, needs
 	switch {
 	case len(o.Targets)+len(o.Excludes) == 0:
 		return nil
 	case len(o.Targets) > 0 && len(o.Excludes) > 0:
 		return hcl.Diagnostics{diag.Error(nil, "Both -target and -exclude", "Either say what a plan is about, or what it is not about.")}
-	case len(o.Excludes) > 0:
-		chosen, links = o.Excludes, reversed(needs)
+	}
+	chosen, links := o.Targets, needs()
+	if len(o.Excludes) > 0 {
+		chosen, links = o.Excludes, reversed(links)
 	}
 	p.focus = &focus{inverted: len(o.Excludes) > 0, chosen: chosen, blocks: map[addr.Resource][]addr.Module{}}
 	var diags hcl.Diagnostics
@@ -181,8 +183,11 @@ func (g *blockGraph) blockNeeds() map[addr.Resource][]addr.Resource {
 // BlockNeeds lists, for each block of a valid configuration, the blocks that it refers to,
 // directly or by way of local values.
 func BlockNeeds(cfg *config.Config, registry *providers.Registry) map[addr.Resource][]addr.Resource {
-	_, needs, _ := evaluationOrder(cfg, registry)
-	return needs
+	_, refers, diags := evaluationOrder(cfg, registry)
+	if diags.HasErrors() {
+		return nil
+	}
+	return refers.blockNeeds()
 }
 
 // recordedNeeds lists what the blocks of the state depended on. For a destroy what depends on

@@ -199,7 +199,7 @@ func (p *Plan) make(ctx context.Context) hcl.Diagnostics {
 		p.planRefresh()
 		return diags
 	case Destroy:
-		diags = append(diags, p.focusOn(p.recordedNeeds())...)
+		diags = append(diags, p.focusOn(p.recordedNeeds)...)
 		p.planDestroy()
 		diags = append(diags, p.checkProtected()...)
 		_, more := p.Steps()
@@ -209,12 +209,12 @@ func (p *Plan) make(ctx context.Context) hcl.Diagnostics {
 	if diags.HasErrors() {
 		return diags
 	}
-	order, needs, more := evaluationOrder(p.Input.Config, p.Input.Registry)
+	order, refers, more := evaluationOrder(p.Input.Config, p.Input.Registry)
 	diags = append(diags, more...)
 	if diags.HasErrors() {
 		return diags
 	}
-	diags = append(diags, p.focusOn(needs)...)
+	diags = append(diags, p.focusOn(refers.blockNeeds)...)
 	if diags.HasErrors() {
 		return diags
 	}
