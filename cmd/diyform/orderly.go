@@ -11,6 +11,7 @@ import (
 
 	"github.com/diyform/diyform/internal/addr"
 	"github.com/diyform/diyform/internal/dag"
+	"github.com/diyform/diyform/plan"
 	"github.com/diyform/diyform/providers/container/supervisor"
 )
 
@@ -127,28 +128,44 @@ func (s *session) waves(containers []*recordedContainer) [][]*recordedContainer 
 	return waves
 }
 
-// recordedNeeds gives what the recorded resources depend on. A dependency on a whole block is
-// one on each of its instances.
+// recordedNeeds gives what the recorded resources depend on. A dependency on a whole block, or on
+// a module, is one on each of its instances.
 func (s *session) recordedNeeds() *dag.Graph[addr.Instance] {
 	var g dag.Graph[addr.Instance]
 	sorted := s.state.Sorted()
-	blocks := map[string][]int{}
 	for _, r := range sorted {
-		i := g.AddNode(r.Address)
-		blocks[r.Address.Resource.String()] = append(blocks[r.Address.Resource.String()], i)
+		g.AddNode(r.Address)
 	}
+	meant := map[string][]int{} // by the text of a dependency
 	for i, r := range sorted {
 		for _, text := range r.Dependencies {
-			if a, err := addr.Parse(text); err == nil && !a.Key.IsZero() {
-				if needed, there := g.Index(a); there {
-					g.AddEdge(i, needed)
-				}
-				continue
+			list, ok := meant[text]
+			if !ok {
+				list = nodesOf(&g, text)
+				meant[text] = list
 			}
-			for _, needed := range blocks[text] {
+			for _, needed := range list {
 				g.AddEdge(i, needed)
 			}
 		}
 	}
 	return &g
+}
+
+// nodesOf lists the nodes that a recorded dependency means.
+func nodesOf(g *dag.Graph[addr.Instance], text string) []int {
+	d, err := plan.ParseDependency(text)
+	if err != nil {
+		return nil
+	}
+	if i, ok := g.Index(d.Block.Instance(d.Key)); ok {
+		return []int{i}
+	}
+	var list []int
+	for i := range g.Len() {
+		if d.Covers(g.Node(i)) {
+			list = append(list, i)
+		}
+	}
+	return list
 }
