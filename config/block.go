@@ -90,8 +90,8 @@ func unknownBlockType(name string, subject, context hcl.Range) *hcl.Diagnostic {
 		Severity: hcl.DiagError,
 		Summary:  "Unknown block type",
 		Detail:   detail,
-		Subject: subject.Ptr(),
-		Context: context.Ptr(),
+		Subject:  subject.Ptr(),
+		Context:  context.Ptr(),
 	}
 }
 
