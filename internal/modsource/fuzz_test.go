@@ -21,7 +21,11 @@ func FuzzParse(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if again, err := Parse(s.canonical()); err != nil || again != s {
+		if !s.Remote() {
+			if again, ok := parseLocal(s.Path); !ok || again != s {
+				t.Fatalf("%q is %+v, which is read as %+v", source, s, again)
+			}
+		} else if again, err := Parse(s.canonical()); err != nil || again != s {
 			t.Fatalf("%q is %+v; its full form %q is read as %+v, %v", source, s, s.canonical(), again, err)
 		}
 		if strings.HasPrefix(s.Ref, "-") || strings.HasPrefix(s.URL, "-") {

@@ -28,6 +28,9 @@ func fetchGit(ctx context.Context, src Source, dir string, o Options) (commit st
 			Err:     err,
 		}
 	}
+	if dir, err = filepath.Abs(dir); err != nil { // git is run in it
+		return "", err
+	}
 	g := &git{program: program, dir: dir, src: src, Options: o, progress: newProgress(o.Log)}
 	// No template: hooks that a user has for new repositories are not for this one.
 	if _, err := g.runIn(ctx, filepath.Dir(dir), "init", "--quiet", "--template=", "--", dir); err != nil {
@@ -218,14 +221,15 @@ func (e *gitError) Unwrap() error { return e.err }
 // configuration comes before what the user has configured. What a repository says decides
 // neither about other protocols nor about programs that are run: submodules come over https and
 // ssh (CVE-2022-39253 is about those from folders of this machine), and there are no hooks.
-// GIT_ALLOW_PROTOCOL in the environment goes before.
+// GIT_ALLOW_PROTOCOL in the environment goes before. No reflog is written: for it, git asks the
+// DNS for this host's name, and where that does not answer a checkout takes ten seconds.
 func configuration() []string {
 	var out []string
 	for _, c := range []string{
 		"protocol.allow=never", "protocol.https.allow=always", "protocol.ssh.allow=always",
 		"protocol.http.allow=user", "protocol.git.allow=user", "protocol.file.allow=user",
 		"core.hooksPath=/dev/null", "core.fsmonitor=false", "submodule.recurse=false", "fetch.recurseSubmodules=false",
-		"advice.detachedHead=false", "init.defaultBranch=main", "gc.auto=0",
+		"advice.detachedHead=false", "init.defaultBranch=main", "gc.auto=0", "core.logAllRefUpdates=false",
 	} {
 		out = append(out, "-c", c)
 	}

@@ -66,6 +66,16 @@ func TestGitKeepsThePackage(t *testing.T) {
 	}
 }
 
+// The root module's folder is mostly ".", and so are the folders that are given.
+func TestGitInTheWorkingFolder(t *testing.T) {
+	r := newRepository(t)
+	r.commit("lab/a: 1")
+	t.Chdir(t.TempDir())
+	if dir := install(t, New("."), "lab", r.source("//lab"), false); dir != ".diyform/modules/lab/lab" || tree(t, dir) != "a: 1" {
+		t.Errorf("got %s", dir)
+	}
+}
+
 func TestGitRefuses(t *testing.T) {
 	r := newRepository(t)
 	r.commit("lab/a: 1")

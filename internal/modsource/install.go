@@ -17,9 +17,10 @@ import (
 
 // Options are how a module is installed.
 type Options struct {
-	Update bool              // download it even if it is there
-	Log    func(line string) // gets what goes on, for people; may be nil
-	Ask    bool              // git and ssh may ask for a password at the terminal
+	Update  bool              // download it even if it is there
+	Offline bool              // of a Finder: download nothing
+	Log     func(line string) // gets what goes on, for people; may be nil
+	Ask     bool              // git and ssh may ask for a password at the terminal
 }
 
 // tempPrefix begins the names of what is not in its place yet.
@@ -106,7 +107,7 @@ func (s *Store) obtain(ctx context.Context, m Module, src Source, pkg string, o 
 			return obtained{}, err
 		}
 	}
-	o.Log(fmt.Sprintf("Downloading %s for %s...", src, called(m.Key)))
+	o.Log(fmt.Sprintf("Downloading %s for %s...", Display(m.Source), Called(m.Key)))
 	var got obtained
 	var err error
 	if src.Kind == Git {
@@ -120,8 +121,8 @@ func (s *Store) obtain(ctx context.Context, m Module, src Source, pkg string, o 
 	return got, checkLinks(pkg)
 }
 
-// called is a key as the language has it: module.lab.module.net.
-func called(key string) string { return "module." + strings.ReplaceAll(key, ".", ".module.") }
+// Called is a key as the language has it: module.lab.module.net.
+func Called(key string) string { return "module." + strings.ReplaceAll(key, ".", ".module.") }
 
 // tellChange says what an update has changed.
 func (s *Store) tellChange(m Module, log func(string)) {
@@ -131,9 +132,9 @@ func (s *Store) tellChange(m Module, log func(string)) {
 	}
 	was := s.record.Modules[i]
 	if was.Commit == m.Commit && was.Digest == m.Digest {
-		log(fmt.Sprintf("%s is unchanged, at %s.", called(m.Key), m.version()))
+		log(fmt.Sprintf("%s is unchanged, at %s.", Called(m.Key), m.version()))
 	} else {
-		log(fmt.Sprintf("%s is now at %s, and was at %s.", called(m.Key), m.version(), was.version()))
+		log(fmt.Sprintf("%s is now at %s, and was at %s.", Called(m.Key), m.version(), was.version()))
 	}
 }
 
@@ -281,7 +282,7 @@ func problem(ctx context.Context, key string, src Source, err error) error {
 	}
 	return &diag.Problem{
 		Summary: "Cannot download module",
-		Detail:  fmt.Sprintf("%s comes from %s: %s", called(key), src.pkgName(), diag.Sentence(why)),
+		Detail:  fmt.Sprintf("%s comes from %s: %s", Called(key), src.pkgName(), diag.Sentence(why)),
 		Err:     err,
 	}
 }

@@ -140,16 +140,16 @@ func parsePackage(source, pkg string) (Source, error) {
 	if scpLike.MatchString(pkg) && strings.HasPrefix(pkg, "git@") {
 		return parseGit(pkg)
 	}
-	scheme, _, ok := strings.Cut(pkg, "://")
-	switch {
-	case !ok:
+	switch protocol := scheme.FindString(pkg); protocol {
+	case "":
 		return Source{}, noScheme(source)
-	case scheme == "https" || scheme == "http":
+	case "https://", "http://":
 		return parseArchive(pkg)
-	case scheme == "git":
+	case "git://":
 		return parseGit(pkg)
+	default:
+		return Source{}, unknownScheme(strings.TrimSuffix(protocol, "://"), source)
 	}
-	return Source{}, unknownScheme(scheme, source)
 }
 
 // checkText refuses what no source has, and what could mean something else to git, ssh and
@@ -185,14 +185,13 @@ func parseLocal(source string) (Source, bool) {
 	return Source{}, false
 }
 
+var scheme = regexp.MustCompile(`^(?:[A-Za-z0-9]+::)?[A-Za-z][A-Za-z0-9+.-]*://`)
+
 // splitSubdir parts a source at the "//" that follows the package. What follows "?" belongs to
 // the package.
 func splitSubdir(source string) (pkg, subdir string) {
 	address, query, asked := strings.Cut(source, "?")
-	from := 0
-	if i := strings.Index(address, "://"); i >= 0 {
-		from = i + len("://")
-	}
+	from := len(scheme.FindString(address))
 	if from < len(address) && address[from] == '/' { // file:///folder
 		from++
 	}
