@@ -65,6 +65,7 @@ func (s Source) form(address string) string {
 		return s.Path
 	}
 	address, query, _ := strings.Cut(address, "?")
+	plain := address
 	if s.Subdir != "" {
 		address += "//" + s.Subdir
 	}
@@ -84,13 +85,23 @@ func (s Source) form(address string) string {
 			add("depth", strconv.Itoa(s.Depth))
 		}
 	} else {
-		add("archive", s.Format)
+		if formatOf(pathOf(plain)) != s.Format {
+			add("archive", s.Format)
+		}
 		add("checksum", s.Checksum.String())
 	}
 	if len(arguments) > 0 {
 		address += "?" + strings.Join(arguments, "&")
 	}
 	return address
+}
+
+func pathOf(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return ""
+	}
+	return u.Path
 }
 
 // redacted is an address without its password.

@@ -52,15 +52,16 @@ var parsed = []struct{ source, want string }{
 	{"gitlab.com/owner/lab//net", "git::https://gitlab.com/owner/lab.git//net"},
 	{"bitbucket.org/owner/lab", "git::https://bitbucket.org/owner/lab.git"},
 
-	{aTarball, aTarball + "?archive=tar.gz"},
-	{"https://example.com/LAB.ZIP//net/../a", "https://example.com/LAB.ZIP//a?archive=zip"},
-	{"https://example.com/lab.tgz//*?x=1", "https://example.com/lab.tgz//*?x=1&archive=tar.gz"},
+	{aTarball, aTarball},
+	{"https://example.com/LAB.ZIP//net/../a", "https://example.com/LAB.ZIP//a"},
+	{"https://example.com/lab.tgz//*?x=1", "https://example.com/lab.tgz//*?x=1"},
 	{"https://example.com/lab?archive=txz&token=a%20b", "https://example.com/lab?token=a+b&archive=tar.xz"},
+	{"https://example.zip/?archive=zip", "https://example.zip/?archive=zip"},
 	{"https://example.com/lab.zip?archive=tar", "https://example.com/lab.zip?archive=tar"},
-	{"https://u:p@example.com/lab.tar.zst", "https://u:xxxxx@example.com/lab.tar.zst?archive=tar.zst"},
-	{"http://127.0.0.1:8000/lab.tar.bz2" + aChecksum, "http://127.0.0.1:8000/lab.tar.bz2?archive=tar.bz2&checksum=sha256%3A" + sha256Of},
-	{aTarball + "?checksum=SHA512:" + strings.ToUpper(sha512Of), aTarball + "?archive=tar.gz&checksum=sha512%3A" + sha512Of},
-	{aTarball + "?checksum=" + sha256Of, aTarball + "?archive=tar.gz&checksum=sha256%3A" + sha256Of},
+	{"https://u:p@example.com/lab.tar.zst", "https://u:xxxxx@example.com/lab.tar.zst"},
+	{"http://127.0.0.1:8000/lab.tar.bz2" + aChecksum, "http://127.0.0.1:8000/lab.tar.bz2?checksum=sha256%3A" + sha256Of},
+	{aTarball + "?checksum=SHA512:" + strings.ToUpper(sha512Of), aTarball + "?checksum=sha512%3A" + sha512Of},
+	{aTarball + "?checksum=" + sha256Of, aTarball + "?checksum=sha256%3A" + sha256Of},
 }
 
 func TestParse(t *testing.T) {
