@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/diyform/diyform/internal/diag"
 )
@@ -178,6 +179,43 @@ func TestArchiveIsInterrupted(t *testing.T) {
 	_, err := New(t.TempDir()).Install(ctx, "lab", web.URL+"/lab.zip"+aChecksum, Options{})
 	if !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "interrupted") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// A server that says nothing any more is waited for, but not for ever.
+func TestArchiveStalls(t *testing.T) {
+	web := newSite(t)
+	stop := make(chan struct{})
+	t.Cleanup(func() { close(stop) })
+	for _, begun := range []bool{false, true} {
+		web.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if begun {
+				_, _ = w.Write([]byte("begin"))
+				w.(http.Flusher).Flush()
+			}
+			select {
+			case <-r.Context().Done():
+			case <-stop:
+			}
+		})
+		s := New(t.TempDir())
+		s.limits.stall = 20 * time.Millisecond
+		_, err := s.Install(t.Context(), "lab", web.URL+"/lab.zip"+aChecksum, Options{})
+		wantProblem(t, err, "Cannot download module", "nothing came from the server")
+	}
+}
+
+func TestDownloadTellsProgress(t *testing.T) {
+	var told logged
+	for _, total := range []int64{12_345_678, -1} {
+		m := &meter{r: strings.NewReader("begin"), watch: time.NewTimer(time.Hour), stall: time.Hour, name: "lab", total: total,
+			progress: &progress{log: told.options(false).Log}}
+		if _, err := io.Copy(io.Discard, m); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := told.text(); got != "lab: 5 bytes of 12.3 MB\nlab: 5 bytes" {
+		t.Errorf("told %q", got)
 	}
 }
 

@@ -38,15 +38,13 @@ func (s *Store) fetchArchive(ctx context.Context, src Source, dir string, o Opti
 	return digest, nil
 }
 
-// stall is how long nothing may come from a server.
-const stall = time.Minute
-
-var errStalled = fmt.Errorf("nothing came from the server for %s", stall)
+// errStalled is the cause of a download that is given up.
+var errStalled = errors.New("nothing came from the server for a long time")
 
 func (s *Store) download(ctx context.Context, src Source, file io.Writer, p *progress) (digest string, err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	watch := time.AfterFunc(stall, func() { cancel(errStalled) })
+	watch := time.AfterFunc(s.limits.stall, func() { cancel(errStalled) })
 	defer watch.Stop()
 	response, err := s.request(ctx, src)
 	if err != nil {
@@ -57,7 +55,7 @@ func (s *Store) download(ctx context.Context, src Source, file io.Writer, p *pro
 		return "", s.tooLarge(src)
 	}
 	sums := map[string]hash.Hash{"sha256": sha256.New(), "sha512": sha512.New()}
-	body := &meter{r: response.Body, watch: watch, progress: p, name: src.pkgName(), total: response.ContentLength}
+	body := &meter{r: response.Body, watch: watch, stall: s.limits.stall, progress: p, name: src.pkgName(), total: response.ContentLength}
 	n, err := io.Copy(io.MultiWriter(file, sums["sha256"], sums["sha512"]), io.LimitReader(body, s.limits.download+1))
 	switch {
 	case errors.Is(err, io.ErrUnexpectedEOF):
@@ -142,6 +140,7 @@ func (s *Store) request(ctx context.Context, src Source) (*http.Response, error)
 type meter struct {
 	r        io.Reader
 	watch    *time.Timer
+	stall    time.Duration
 	progress *progress
 	name     string
 	n, total int64
@@ -150,7 +149,7 @@ type meter struct {
 func (m *meter) Read(b []byte) (int, error) {
 	n, err := m.r.Read(b)
 	m.n += int64(n)
-	m.watch.Reset(stall)
+	m.watch.Reset(m.stall)
 	m.progress.tell(func() string {
 		if m.total > 0 {
 			return fmt.Sprintf("%s: %s of %s", m.name, size(m.n), size(m.total))

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/diyform/diyform/internal/diag"
 )
@@ -26,14 +27,15 @@ type Store struct {
 	fetched map[string]string // what this process has downloaded: the key of the call, by package
 }
 
-// limits are what a package may be large, far above what a module is.
+// limits are what a download may be, far above what one of a module is.
 type limits struct {
-	download int64 // bytes of an archive
-	unpacked int64 // bytes of all files in it
-	names    int   // files and folders in it
+	stall    time.Duration // how long nothing may come from a server
+	download int64         // bytes of an archive
+	unpacked int64         // bytes of all files in it
+	names    int           // files and folders in it
 }
 
-var defaultLimits = limits{download: 1 << 30, unpacked: 4 << 30, names: 500_000}
+var defaultLimits = limits{stall: time.Minute, download: 1 << 30, unpacked: 4 << 30, names: 500_000}
 
 // New is the store of the root module in the folder root.
 func New(root string) *Store {
