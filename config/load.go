@@ -27,15 +27,16 @@ const (
 
 // Loader reads configuration. The zero Loader knows modules in folders alone.
 type Loader struct {
-	// Modules finds modules that come from elsewhere; may be nil.
+	// Modules finds the files of modules; may be nil.
 	Modules Modules
 }
 
-// Modules finds the files of modules that are not in a folder beside the configuration.
+// Modules finds the files of modules, wherever they come from.
 type Modules interface {
-	// Folder gives the folder of the module that a call names by its source. key tells the calls
-	// of a configuration apart: the names from the root module on, joined by dots.
-	Folder(key, source string) (string, error)
+	// Folder gives the folder of the module that a call names by its source, which may be a path
+	// from the caller's folder. key tells the calls of a configuration apart: the names from the
+	// root module on, joined by dots.
+	Folder(caller, key, source string) (string, error)
 }
 
 // Load reads every *.diy.hcl and *.diy.json file of folder dir, and of the modules that they
@@ -100,21 +101,28 @@ func (t *tree) loadCall(c *Config, call *Call) hcl.Diagnostics {
 
 // folder finds where the files of a called module are.
 func (t *tree) folder(c *Config, call *Call) (string, hcl.Diagnostics) {
-	switch source := call.Source; {
-	case filepath.IsAbs(source):
-		return filepath.Clean(source), nil
-	case source == "." || source == ".." || strings.HasPrefix(source, "./") || strings.HasPrefix(source, "../"):
-		return filepath.Join(c.Dir, source), nil
-	case t.Modules == nil:
-		return "", hcl.Diagnostics{diag.Error(&call.SourceRange, "Module is not here",
-			fmt.Sprintf("%q is no folder beside this file: that would begin with ./ or ../.", source))}
+	if t.Modules == nil {
+		return c.localFolder(call)
 	}
 	var names []string
 	for _, step := range c.Path.Child(call.Name, addr.Key{}).Steps() {
 		names = append(names, step.Name)
 	}
-	dir, err := t.Modules.Folder(strings.Join(names, "."), call.Source)
+	dir, err := t.Modules.Folder(c.Dir, strings.Join(names, "."), call.Source)
 	return dir, diag.FromError(err, "Module cannot be had", &call.SourceRange)
+}
+
+// localFolder is the folder of a module where nobody can say where others are.
+func (c *Config) localFolder(call *Call) (string, hcl.Diagnostics) {
+	switch source := call.Source; {
+	case filepath.IsAbs(source):
+		return filepath.Clean(source), nil
+	case source == "." || source == ".." || strings.HasPrefix(source, "./") || strings.HasPrefix(source, "../"):
+		return filepath.Join(c.Dir, source), nil
+	default:
+		return "", hcl.Diagnostics{diag.Error(&call.SourceRange, "Module is not here",
+			fmt.Sprintf("%q is no folder beside this file: that would begin with ./ or ../.", source))}
+	}
 }
 
 // checkCircle refuses a module that is called from within itself.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"slices"
@@ -8,7 +9,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/diyform/diyform/config"
 	"github.com/diyform/diyform/internal/diag"
 	"github.com/diyform/diyform/plan"
 	"github.com/diyform/diyform/providers/registry"
@@ -27,7 +27,7 @@ func newGraph(v *view) *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			switch kind {
 			case "config":
-				return v.configGraph()
+				return v.configGraph(cmd.Context())
 			case "plan":
 				return v.planGraph(cmd, &flags)
 			}
@@ -41,8 +41,8 @@ func newGraph(v *view) *cobra.Command {
 	return cmd
 }
 
-func (v *view) configGraph() error {
-	cfg, diags := config.Load(".")
+func (v *view) configGraph(ctx context.Context) error {
+	cfg, diags := v.loadConfiguration(ctx)
 	r := registry.New()
 	if !diags.HasErrors() {
 		diags = append(diags, plan.Validate(cfg, r)...)

@@ -9,8 +9,8 @@ import (
 	"os"
 	"syscall"
 
-	"github.com/diyform/diyform/config"
 	"github.com/diyform/diyform/internal/diag"
+	"github.com/diyform/diyform/internal/modsource"
 	"github.com/diyform/diyform/plan"
 )
 
@@ -29,9 +29,11 @@ func (s *session) makePlan(ctx context.Context, mode plan.Mode, f *stackFlags) (
 }
 
 // loadProtection loads the configuration for a destroy, which needs it only to see what must
-// not be destroyed. One that is broken or gone does not stand in its way.
+// not be destroyed. One that is broken or gone does not stand in its way, nor does a module that
+// cannot be downloaded any more.
 func (s *session) loadProtection() {
-	if cfg, diags := config.Load("."); !diags.HasErrors() {
+	loader := s.view.loader(context.Background(), modsource.New("."), modsource.Options{Offline: true})
+	if cfg, diags := loader.Load("."); !diags.HasErrors() {
 		s.config = cfg
 	}
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/diyform/diyform/internal/addr"
 	"github.com/diyform/diyform/internal/diag"
 	"github.com/diyform/diyform/internal/linux/bootid"
+	"github.com/diyform/diyform/internal/modsource"
 	"github.com/diyform/diyform/plan"
 	"github.com/diyform/diyform/providers"
 	"github.com/diyform/diyform/providers/registry"
@@ -36,6 +37,7 @@ type session struct {
 	sessions *providers.Sessions
 	lock     *state.Lock
 
+	loader    config.Loader
 	config    *config.Config // nil for commands that need none
 	variables map[string]cty.Value
 }
@@ -126,6 +128,7 @@ func (f variableFlag) Type() string {
 // lock it takes the lock first.
 func (v *view) open(ctx context.Context, command string, lock bool, f *stackFlags) (*session, error) {
 	s := &session{view: v, registry: registry.New(), store: state.Open(".")}
+	s.loader = v.loader(ctx, modsource.New("."), modsource.Options{Ask: f != nil && f.input && v.interactive()})
 	if lock {
 		if err := s.takeLock(ctx, command, f.lockTimeout); err != nil {
 			return nil, v.failWith(explainAccess(err), "The state cannot be locked")
@@ -246,7 +249,7 @@ func (s *session) close() {
 // loadConfig reads the configuration and the values of its variables, in which those of a
 // plan file go before all others.
 func (s *session) loadConfig(f *stackFlags, planned map[string]cty.Value) error {
-	cfg, diags := config.Load(".")
+	cfg, diags := s.loader.Load(".")
 	if diags.HasErrors() {
 		return s.view.fail(cfg.Files, diags)
 	}

@@ -8,7 +8,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/diyform/diyform/config"
 	"github.com/diyform/diyform/internal/diag"
 )
 
@@ -42,11 +41,11 @@ func newSystemd(v *view) *cobra.Command {
 		Example: "  diyform systemd > /etc/systemd/system/diyform-lab.service\n" +
 			"  diyform systemd -user > ~/.config/systemd/user/diyform-lab.service",
 		Args: noArguments,
-		RunE: func(*cobra.Command, []string) error {
+		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := u.locate(); err != nil {
 				return v.failWith(err, "The unit cannot be written")
 			}
-			if cfg, diags := config.Load("."); diags.HasErrors() {
+			if cfg, diags := v.loadConfiguration(cmd.Context()); diags.HasErrors() {
 				return v.fail(cfg.Files, diags)
 			}
 			v.printf("%s", u.text())

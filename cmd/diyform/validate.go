@@ -7,7 +7,6 @@ import (
 	"github.com/hashicorp/hcl/v2"
 	"github.com/spf13/cobra"
 
-	"github.com/diyform/diyform/config"
 	"github.com/diyform/diyform/plan"
 	"github.com/diyform/diyform/providers/registry"
 )
@@ -19,8 +18,8 @@ func newValidate(v *view) *cobra.Command {
 		Short: "Check the configuration",
 		Long:  "Checks the configuration for itself: no variables' values, no state, no kernel.",
 		Args:  noArguments,
-		RunE: func(*cobra.Command, []string) error {
-			cfg, diags := config.Load(".")
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, diags := v.loadConfiguration(cmd.Context())
 			if !diags.HasErrors() {
 				diags = append(diags, plan.Validate(cfg, registry.New())...)
 			}
