@@ -28,6 +28,10 @@ type ValueSources struct {
 	// Ask gets the value of a required variable from the user; false means that there is
 	// none. It may be nil.
 	Ask func(*Variable) (string, bool)
+
+	// AllowUnset makes the value of a required variable that nothing sets unknown, instead of
+	// an error.
+	AllowUnset bool
 }
 
 // VarArg is one -var or -var-file of the command line.
@@ -72,6 +76,10 @@ func (c *Config) Values(src ValueSources) (map[string]cty.Value, hcl.Diagnostics
 				in, more = c.parseInput(v, text, "the answer")
 				diags, ok = append(diags, more...), true
 			}
+		}
+		if !ok && v.Required() && src.AllowUnset {
+			values[name] = v.unset()
+			continue
 		}
 		val, more := v.finish(in, ok)
 		diags = append(diags, more...)
@@ -179,13 +187,7 @@ func (v *Variable) finish(in input, given bool) (cty.Value, hcl.Diagnostics) {
 		}
 		val = v.Default
 	}
-	if v.Sensitive {
-		val = val.Mark(marks.Sensitive)
-	}
-	if v.Ephemeral {
-		val = val.Mark(marks.Ephemeral)
-	}
-	return val, nil
+	return v.marked(val), nil
 }
 
 // Value makes the variable's value of what a module block gives it at rng, which may be unknown
@@ -200,6 +202,19 @@ func (v *Variable) Value(given cty.Value, rng *hcl.Range) (cty.Value, hcl.Diagno
 				v.Name, v.DeclRange))}
 	}
 	return v.finish(input{value: given, from: "the value", rng: rng}, true)
+}
+
+// unset is the value of a variable that has none.
+func (v *Variable) unset() cty.Value { return v.marked(cty.UnknownVal(v.Type)) }
+
+func (v *Variable) marked(val cty.Value) cty.Value {
+	if v.Sensitive {
+		val = val.Mark(marks.Sensitive)
+	}
+	if v.Ephemeral {
+		val = val.Mark(marks.Ephemeral)
+	}
+	return val
 }
 
 func (v *Variable) invalid(in input, reason string) *hcl.Diagnostic {

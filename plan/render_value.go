@@ -8,15 +8,7 @@ import (
 	"strings"
 
 	"github.com/zclconf/go-cty/cty"
-
-	"github.com/diyform/diyform/providers/schema"
 )
-
-// Format writes a value as it would stand in configuration.
-func Format(v cty.Value) string {
-	b := &blockRenderer{renderer: &renderer{}, change: &Change{Schema: &schema.Schema{}}}
-	return b.nestedValue(v, "", layout{step: 2})
-}
 
 // layout says how the lines of a collection stand.
 type layout struct {

@@ -52,11 +52,16 @@ type stackFlags struct {
 	refresh, refreshOnly       bool
 }
 
-func (f *stackFlags) add(cmd *cobra.Command) {
+// addVariables adds the flags of commands that evaluate.
+func (f *stackFlags) addVariables(cmd *cobra.Command) {
 	cmd.Flags().Var(variableFlag{&f.variables, false}, "var", "set a variable: -var 'NAME=VALUE', any number of times")
 	cmd.Flags().Var(variableFlag{&f.variables, true}, "var-file", "read variables from a file, any number of times")
 	cmd.Flags().DurationVar(&f.lockTimeout, "lock-timeout", 0, "how long to wait for another command to end, as in 30s")
 	cmd.Flags().BoolVar(&f.input, "input", true, "ask for variables without a value, on a terminal")
+}
+
+func (f *stackFlags) add(cmd *cobra.Command) {
+	f.addVariables(cmd)
 	cmd.Flags().StringArrayVar(&f.targets, "target", nil, "plan this resource and what it depends on alone, any number of times")
 	cmd.Flags().StringArrayVar(&f.excludes, "exclude", nil, "leave this resource and what depends on it as they are, any number of times")
 	cmd.Flags().BoolVar(&f.refresh, "refresh", true, "read from the kernel what is recorded")
@@ -239,11 +244,18 @@ func (s *session) close() {
 	}
 	// Empty where an interrupted run had just made it. Whoever needs it makes it again.
 	_ = os.Remove(runtimeRoot())
-	if s.lock != nil {
-		if err := s.lock.Unlock(); err != nil {
-			fmt.Fprintln(s.view.err, err)
-		}
+	s.unlock()
+}
+
+// unlock gives the lock back.
+func (s *session) unlock() {
+	if s.lock == nil {
+		return
 	}
+	if err := s.lock.Unlock(); err != nil {
+		fmt.Fprintln(s.view.err, err)
+	}
+	s.lock = nil
 }
 
 // loadConfig reads the configuration and the values of its variables, in which those of a
@@ -287,15 +299,22 @@ func (s *session) plan(ctx context.Context, mode plan.Mode, options plan.Options
 		return nil, s.view.failWith(err, "The providers cannot be opened")
 	}
 	s.tellRecovery()
-	p, diags := plan.New(ctx, plan.Input{
-		Options: options, Config: s.config, Variables: s.variables, State: s.state, Registry: s.registry,
-		Sessions: s.sessions, Env: s.env, Mode: mode,
-	})
+	in := s.input()
+	in.Mode, in.Options = mode, options
+	p, diags := plan.New(ctx, in)
 	if diags.HasErrors() {
 		return nil, s.view.fail(s.files(), diags)
 	}
 	s.view.diagnostics(s.files(), diags)
 	return p, nil
+}
+
+// input is what a plan, or the console, is made of.
+func (s *session) input() plan.Input {
+	return plan.Input{
+		Config: s.config, Variables: s.variables, State: s.state, Registry: s.registry,
+		Sessions: s.sessions, Env: s.env,
+	}
 }
 
 // tellRecovery says that a run was interrupted, and what it left open.

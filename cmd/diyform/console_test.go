@@ -1,0 +1,237 @@
+package main_test
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/creack/pty"
+)
+
+const consoleConfiguration = `
+variable "subnet" {
+  default = "10.0.0.0/24"
+}
+variable "name" {
+  default = "lan0"
+}
+locals {
+  lab = { first = "one", fifth = "five" }
+}
+resource "bridge" "lan" {
+  name = var.name
+}
+data "host" "this" {}
+module "inner" {
+  source   = "./inner"
+  for_each = toset(["east", "west"])
+}
+`
+
+// dialogue is a program on a terminal.
+type dialogue struct {
+	*testing.T
+	terminal *os.File
+	cmd      *exec.Cmd
+	shown    chan string // what the terminal shows; closed when nobody writes to it any more
+	seen     string      // of that, what was not expected yet
+}
+
+func openConsole(t *testing.T, bin, dir string) *dialogue {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), filepath.Join(bin, "diyform"), "console")
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "TERM=xterm", "NO_COLOR=1", "XDG_STATE_HOME="+filepath.Join(dir, "home"))
+	terminal, err := pty.StartWithSize(cmd, &pty.Winsize{Rows: 24, Cols: 80})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { terminal.Close() })
+	d := &dialogue{T: t, terminal: terminal, cmd: cmd, shown: make(chan string, 1000)}
+	go func() {
+		defer close(d.shown)
+		buf := make([]byte, 4096)
+		for {
+			n, err := terminal.Read(buf)
+			d.shown <- string(buf[:n])
+			if err != nil { // EIO, when the program has ended
+				return
+			}
+		}
+	}()
+	d.expect(ready)
+	return d
+}
+
+// types types keys and waits until the terminal shows each text, in order.
+func (d *dialogue) types(keys string, shows ...string) {
+	d.Helper()
+	if _, err := d.terminal.WriteString(keys); err != nil {
+		d.Fatal(err)
+	}
+	for _, text := range shows {
+		d.expect(text)
+	}
+}
+
+func (d *dialogue) expect(text string) {
+	d.Helper()
+	deadline := time.After(10 * time.Second)
+	for {
+		if _, after, found := strings.Cut(d.seen, text); found {
+			d.seen = after
+			return
+		}
+		select {
+		case more, ok := <-d.shown:
+			if d.seen += more; !ok {
+				d.Fatalf("the console ended, and no %q is in %q", text, d.seen)
+			}
+		case <-deadline:
+			d.Fatalf("no %q in %q", text, d.seen)
+		}
+	}
+}
+
+// ends waits for the program's end, which has to come by itself.
+func (d *dialogue) ends(exitCode int) {
+	d.Helper()
+	deadline := time.AfterFunc(10*time.Second, func() { _ = d.cmd.Process.Kill() })
+	defer deadline.Stop()
+	_ = d.cmd.Wait()
+	if got := d.cmd.ProcessState.ExitCode(); got != exitCode {
+		d.Errorf("the console ended with %d, not %d: %q", got, exitCode, d.seen)
+	}
+}
+
+const (
+	up, left  = "\x1b[A", "\x1b[D"
+	ctrlC     = "\x03"
+	ctrlD     = "\x04"
+	backspace = "\x7f"
+	ready     = "\x1b[?2004h> " // the prompt, after the terminal was told to mark what is pasted
+)
+
+func TestConsoleTerminal(t *testing.T) {
+	bin, dir := buildPrograms(t, false), t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "lab.diy.hcl"), []byte(consoleConfiguration), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(filepath.Join(dir, "inner"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	inner := `output "gateway" { value = "10.0.0.1" }`
+	if err := os.WriteFile(filepath.Join(dir, "inner", "main.diy.hcl"), []byte(inner), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	historyFile := filepath.Join(dir, "home", "diyform", "console_history")
+
+	t.Run("editing", func(t *testing.T) {
+		d := openConsole(t, bin, dir)
+		d.types("1 + 33"+left+backspace+"2 + \r", "6\r\n", ready) // 1 + 2 + 3
+		d.types("upper(\r", ". ")
+		d.types("\"a\"\r", ". ")
+		d.types(")\r", "\"A\"", ready)
+		d.types("bridge.lna\r", "Reference to undeclared resource", `"bridge.lan"?`, ready)
+		d.types("help\r", "is answered with its value", ready)
+		d.types("wrong"+ctrlC, "wrong^C\r\n", ready) // and the line is gone
+		d.types("[1,\r", ". ")
+		d.types(ctrlC, "^C\r\n", ready) // and the line before too
+		d.types("var.name\r", "\"lan0\"", ready)
+		d.types(ctrlD)
+		d.ends(0)
+	})
+	t.Run("interrupt", func(t *testing.T) {
+		d := openConsole(t, bin, dir)
+		d.types(ctrlC)
+		d.ends(0)
+	})
+	t.Run("exit", func(t *testing.T) {
+		d := openConsole(t, bin, dir)
+		d.types(" secret\r", "Invalid reference", ready)
+		d.types("exit\r")
+		d.ends(0)
+	})
+	t.Run("signal", func(t *testing.T) {
+		d := openConsole(t, bin, dir)
+		before := terminalFlags(t, d.terminal)
+		d.types("1")
+		if err := d.cmd.Process.Signal(os.Interrupt); err != nil {
+			t.Fatal(err)
+		}
+		d.ends(1)
+		if after := terminalFlags(t, d.terminal); after == before || !strings.Contains(after, " icanon") {
+			t.Errorf("the terminal is left raw: %s", after)
+		}
+	})
+	t.Run("history", func(t *testing.T) {
+		d := openConsole(t, bin, dir)
+		d.types(up+up+"\r", "\"lan0\"", ready) // exit, var.name
+		d.types("exit\r")
+		d.ends(0)
+		text, err := os.ReadFile(historyFile)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := string(text); !strings.HasPrefix(got, "1 + 2 + 3\nupper(\n") || strings.Contains(got, "secret") || strings.Contains(got, "wrong") {
+			t.Errorf("history:\n%s", got)
+		}
+		if info, err := os.Stat(historyFile); err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("history: %v, %v", info.Mode(), err)
+		}
+	})
+	t.Run("bounded history", func(t *testing.T) {
+		var long strings.Builder
+		for i := range 1500 {
+			fmt.Fprintf(&long, "%d\n", i)
+		}
+		if err := os.WriteFile(historyFile, []byte(long.String()), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		d := openConsole(t, bin, dir)
+		d.types(up, "1499")
+		d.types("\r", ready)
+		d.types("exit\r")
+		d.ends(0)
+		text, err := os.ReadFile(historyFile)
+		if lines := strings.Split(string(text), "\n"); err != nil || lines[0] != "500" || len(lines) != 1002 {
+			t.Errorf("history: %d lines from %q, %v", len(lines), lines[0], err)
+		}
+	})
+	t.Run("completion", func(t *testing.T) {
+		d := openConsole(t, bin, dir)
+		d.types("va\t", "values(", "var.", "> va") // what there is; then what they have in common
+		d.types("r\t\t", "name", "subnet", "> var.")
+		d.types("s\t\r", "subnet", "\"10.0.0.0/24\"", ready)
+		d.types("cidrho\t", "cidrhost(")
+		d.types("var.su\t, 1)\r", "\"10.0.0.1\"", ready)
+		d.types("bri\t", "bridge.lan")
+		d.types(".mac\t\r", "mac_address", "(known after apply)", ready)
+		d.types("local.lab.f\t", "i")
+		d.types("\t", "fifth", "first", "> local.lab.fi")
+		d.types("r\t\r", "\"one\"", ready)
+		d.types("local.lab[\"fif\t\r", "\"five\"", ready)
+		d.types("data.\t", "host", "this")
+		d.types(".hostn\t != \"\"\r", "true", ready)
+		d.types("mod\t", "module.inner")
+		d.types("[\"w\t.g\t\r", "gateway", "\"10.0.0.1\"", ready)
+		d.types("nothing.\t\r", "nothing.", "Invalid attribute name", ready)
+		d.types("exit\r")
+		d.ends(0)
+	})
+}
+
+func terminalFlags(t *testing.T, terminal *os.File) string {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "stty", "-a")
+	cmd.Stdin = terminal
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(out)
+}
