@@ -46,6 +46,13 @@ func openConsole(t *testing.T, bin, dir string) *dialogue {
 	cmd := exec.CommandContext(t.Context(), filepath.Join(bin, "diyform"), "console")
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "TERM=xterm", "NO_COLOR=1", "XDG_STATE_HOME="+filepath.Join(dir, "home"))
+	d := startDialogue(t, cmd)
+	d.expect(ready)
+	return d
+}
+
+func startDialogue(t *testing.T, cmd *exec.Cmd) *dialogue {
+	t.Helper()
 	terminal, err := pty.StartWithSize(cmd, &pty.Winsize{Rows: 24, Cols: 80})
 	if err != nil {
 		t.Fatal(err)
@@ -63,7 +70,6 @@ func openConsole(t *testing.T, bin, dir string) *dialogue {
 			}
 		}
 	}()
-	d.expect(ready)
 	return d
 }
 
@@ -89,7 +95,7 @@ func (d *dialogue) expect(text string) {
 		select {
 		case more, ok := <-d.shown:
 			if d.seen += more; !ok {
-				d.Fatalf("the console ended, and no %q is in %q", text, d.seen)
+				d.Fatalf("the program ended, and no %q is in %q", text, d.seen)
 			}
 		case <-deadline:
 			d.Fatalf("no %q in %q", text, d.seen)
@@ -104,7 +110,7 @@ func (d *dialogue) ends(exitCode int) {
 	defer deadline.Stop()
 	_ = d.cmd.Wait()
 	if got := d.cmd.ProcessState.ExitCode(); got != exitCode {
-		d.Errorf("the console ended with %d, not %d: %q", got, exitCode, d.seen)
+		d.Errorf("the program ended with %d, not %d: %q", got, exitCode, d.seen)
 	}
 }
 

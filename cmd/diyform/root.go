@@ -27,6 +27,9 @@ func (e exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(e)
 
 // execute runs the command that args name and gives the exit code.
 func execute(ctx context.Context, v *view, args []string) int {
+	if isCompletion(args) {
+		return completeShell(ctx, v, args)
+	}
 	var cmd *cobra.Command
 	root := newRoot(v)
 	args, err := changeFolder(args)
@@ -68,7 +71,9 @@ func newRoot(v *view) *cobra.Command {
 		newConsole(v), newState(v), newAttach(v), newCp(v), newExec(v), newKill(v), newLogs(v), newPs(v), newRestart(v),
 		newStart(v), newStop(v), newWait(v), newTop(v), newSystemd(v),
 		newImage(v), newGet(v), newGraph(v), newSchema(v), newMetadata(v), newVersion(v),
+		newCompletion(v),
 	)
+	registerCompletions(root)
 	return root
 }
 
