@@ -71,10 +71,10 @@ func (v *view) planAndApply(ctx context.Context, mode plan.Mode, f *applyFlags) 
 	if mode == plan.Destroy {
 		command = "destroy"
 	}
-	if !f.autoApprove && !v.interactive() {
+	if !f.autoApprove && (!v.interactive() || !f.input) {
 		return v.failWith(&diag.Problem{
 			Summary: "Nobody can be asked",
-			Detail: fmt.Sprintf("Without a terminal, %s needs -auto-approve, or a plan file: diyform plan -out=FILE, "+
+			Detail: fmt.Sprintf("Without a terminal, or with -input=false, %s needs -auto-approve, or a plan file: diyform plan -out=FILE, "+
 				"then diyform apply FILE.", command),
 		}, "")
 	}
@@ -118,21 +118,30 @@ func (v *view) applyFile(ctx context.Context, path string, f *applyFlags) error 
 		return err
 	}
 	defer s.close()
+	p, err := s.approvedPlan(ctx, file, &f.stackFlags)
+	if err != nil {
+		return err
+	}
+	return s.carryOut(ctx, p, f)
+}
+
+// approvedPlan gives the plan of a file, if it is still what would be planned.
+func (s *session) approvedPlan(ctx context.Context, file *plan.File, f *stackFlags) (*plan.Plan, error) {
 	if s.state.Serial == 0 && file.Serial == 0 {
 		s.state.Lineage = file.Lineage // the plan gave this state its lineage
 	}
 	p, err := s.planAgain(ctx, file, f)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if err := file.Matches(p); err != nil {
-		return v.failWith(err, "The plan cannot be applied")
+		return nil, s.view.failWith(err, "The plan cannot be applied")
 	}
-	return s.carryOut(ctx, p, f)
+	return p, nil
 }
 
 // planAgain makes the plan of a file anew, with the values that are in the file.
-func (s *session) planAgain(ctx context.Context, file *plan.File, f *applyFlags) (*plan.Plan, error) {
+func (s *session) planAgain(ctx context.Context, file *plan.File, f *stackFlags) (*plan.Plan, error) {
 	options, err := file.PlanOptions()
 	if err != nil {
 		return nil, s.view.failWith(err, "The plan cannot be read")
@@ -148,7 +157,7 @@ func (s *session) planAgain(ctx context.Context, file *plan.File, f *applyFlags)
 	if values == nil {
 		values = map[string]cty.Value{}
 	}
-	if err := s.loadConfig(&f.stackFlags, values); err != nil {
+	if err := s.loadConfig(f, values); err != nil {
 		return nil, err
 	}
 	return s.plan(ctx, plan.Normal, options)

@@ -21,6 +21,7 @@ func doubleDashes(root *cobra.Command, args []string) []string {
 	}
 	cmd.InitDefaultHelpFlag()
 	cmd.InitDefaultVersionFlag()
+	cmd.InheritedFlags() // from here on those of all commands are among its own
 	out := slices.Clone(args)
 	begin := len(args) - len(below)
 	for i := 0; i < len(out) && out[i] != "--"; i++ {
@@ -125,7 +126,7 @@ func misused(cmd *cobra.Command, err error) error {
 	}
 	return &diag.Problem{
 		Summary: "The command line is wrong",
-		Detail:  fmt.Sprintf("%s It is used as: %s", diag.Sentence(capital(err.Error())), cmd.UseLine()), Err: err,
+		Detail:  fmt.Sprintf("%s It is used as: %s", diag.Sentence(capital(err.Error())), useLine(cmd)), Err: err,
 	}
 }
 

@@ -41,7 +41,8 @@ var flagCompletions = map[string]cobra.CompletionFunc{
 	"var":      variableAssignments,
 	"var-file": files,
 	"out":      files,
-	"type":     choices("config", "plan"),
+	"plan":     files,
+	"type":     choices(graphTypes()...),
 	"sort":     choices(sortingNames()...),
 	"on-stop":  choices("stop", "destroy", "leave"),
 }

@@ -14,32 +14,47 @@ import (
 	"github.com/diyform/diyform/providers/registry"
 )
 
+// graphModes are the kinds of graphs of steps, by the names that -type has for them.
+var graphModes = map[string]plan.Mode{
+	"plan": plan.Normal, "apply": plan.Normal, "plan-destroy": plan.Destroy, "plan-refresh-only": plan.RefreshOnly,
+}
+
 func newGraph(v *view) *cobra.Command {
 	var flags stackFlags
-	var kind string
+	var kind, file string
 	cmd := &cobra.Command{
 		Use:   "graph",
 		Short: "Print what depends on what, for Graphviz",
-		Long: "Prints the resources and data of the configuration and what they refer to, in the DOT language:\n" +
-			"diyform graph | dot -Tsvg >graph.svg. With -type=plan it prints the steps of a plan, and which\n" +
-			"waits for which.",
+		Long: "Prints the resources and data of the configuration and what they refer to, in the DOT language.\n" +
+			"With -type=plan, or with a plan file, it prints the steps of a plan, and which waits for which.",
+		Example: "  diyform graph | dot -Tsvg >graph.svg\n" +
+			"  diyform graph -type=plan-destroy\n" +
+			"  diyform graph -plan=FILE",
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			switch kind {
-			case "config":
+			_, steps := graphModes[kind]
+			switch {
+			case file != "" && cmd.Flags().Changed("type") && kind != "apply":
+				return v.failWith(&diag.Problem{Summary: "Flags that contradict each other",
+					Detail: "A plan file says what kind of plan it is: leave -type out, or use -type=apply."}, "")
+			case file != "" || steps:
+				return v.planGraph(cmd.Context(), kind, file, &flags)
+			case kind == "config":
 				return v.configGraph(cmd.Context())
-			case "plan":
-				return v.planGraph(cmd, &flags)
 			}
 			return v.failWith(&diag.Problem{
-				Summary: "Unknown kind of graph", Detail: fmt.Sprintf("-type is config or plan, not %q.", kind),
+				Summary: "Unknown kind of graph", Detail: fmt.Sprintf("-type is %s, not %q.%s",
+					strings.Join(graphTypes(), ", "), kind, diag.Suggest(kind, graphTypes())),
 			}, "")
 		},
 	}
 	flags.add(cmd)
-	cmd.Flags().StringVar(&kind, "type", "config", "what the graph shows: config or plan")
+	cmd.Flags().StringVar(&kind, "type", "config", "what the graph shows: "+strings.Join(graphTypes(), ", "))
+	cmd.Flags().StringVar(&file, "plan", "", "show the steps of the plan in this file")
 	return cmd
 }
+
+func graphTypes() []string { return append([]string{"config"}, keys(graphModes)...) }
 
 func (v *view) configGraph(ctx context.Context) error {
 	cfg, diags := v.loadConfiguration(ctx)
@@ -61,13 +76,26 @@ func (v *view) configGraph(ctx context.Context) error {
 	return nil
 }
 
-func (v *view) planGraph(cmd *cobra.Command, flags *stackFlags) error {
-	s, err := v.open(cmd.Context(), "graph", true, flags)
+// planGraph prints the steps of a plan file, or of a plan that is made for it.
+func (v *view) planGraph(ctx context.Context, kind, path string, flags *stackFlags) error {
+	var file *plan.File
+	var err error
+	if path != "" {
+		if file, err = readPlan(path); err != nil {
+			return v.failWith(err, "The plan cannot be read")
+		}
+	}
+	s, err := v.open(ctx, "graph", true, flags)
 	if err != nil {
 		return err
 	}
 	defer s.close()
-	p, err := s.makePlan(cmd.Context(), plan.Normal, flags)
+	var p *plan.Plan
+	if file != nil {
+		p, err = s.approvedPlan(ctx, file, flags)
+	} else {
+		p, err = s.makePlan(ctx, graphModes[kind], flags)
+	}
 	if err != nil {
 		return err
 	}

@@ -49,14 +49,24 @@ func execute(ctx context.Context, v *view, args []string) int {
 }
 
 func newRoot(v *view) *cobra.Command {
+	var noColor bool
 	root := &cobra.Command{
 		Use:   "diyform",
 		Short: "Plan, make and destroy Linux networks and containers",
 		Long: "diyform makes Linux networks and containers from the *.diy.hcl files of a folder:\n" +
 			"`diyform plan` shows what would change, `diyform apply` does it, `diyform destroy`\n" +
 			"takes all of it away.\n\n" +
-			"-chdir=DIR before the command makes it work in DIR. Flags take one dash or two.",
+			"-chdir=DIR before the command makes it work in DIR. Flags take one dash or two, and their values\n" +
+			"follow after = or a space.",
+		Example: "  diyform plan\n" +
+			"  diyform apply -auto-approve\n" +
+			"  diyform -chdir=examples/nat destroy",
 		Args: commandsOnly, RunE: showHelp,
+		PersistentPreRun: func(*cobra.Command, []string) {
+			if noColor {
+				v.noColor()
+			}
+		},
 		Version:       version,
 		SilenceErrors: true, SilenceUsage: true,
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
@@ -66,13 +76,15 @@ func newRoot(v *view) *cobra.Command {
 	root.SetErr(v.err)
 	root.SetVersionTemplate(versionLine())
 	root.SetFlagErrorFunc(flagProblem)
+	root.PersistentFlags().BoolVar(&noColor, "no-color", false, "write without colours, as with NO_COLOR in the environment")
 	root.AddCommand(
 		newPlan(v), newApply(v), newDestroy(v), newValidate(v), newFmt(v), newShow(v), newOutput(v),
 		newConsole(v), newState(v), newAttach(v), newCp(v), newExec(v), newKill(v), newLogs(v), newPs(v), newRestart(v),
 		newStart(v), newStop(v), newWait(v), newTop(v), newSystemd(v),
 		newImage(v), newGet(v), newGraph(v), newSchema(v), newMetadata(v), newVersion(v),
-		newCompletion(v),
+		newCompletion(v), newMan(v),
 	)
+	setUpHelp(root)
 	registerCompletions(root)
 	return root
 }

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -47,6 +48,7 @@ type stackFlags struct {
 	variables   variableFlags
 	lockTimeout time.Duration
 	input       bool
+	unlocked    bool
 
 	targets, excludes, replace []string
 	refresh, refreshOnly       bool
@@ -57,6 +59,8 @@ func (f *stackFlags) addVariables(cmd *cobra.Command) {
 	cmd.Flags().Var(variableFlag{&f.variables, false}, "var", "set a variable: -var 'NAME=VALUE', any number of times")
 	cmd.Flags().Var(variableFlag{&f.variables, true}, "var-file", "read variables from a file, any number of times")
 	cmd.Flags().DurationVar(&f.lockTimeout, "lock-timeout", 0, "how long to wait for another command to end, as in 30s")
+	lock := cmd.Flags().VarPF((*withoutFlag)(&f.unlocked), "lock", "", "keep other commands out; with -lock=false they and this one may undo each other's work")
+	lock.NoOptDefVal = "true"
 	cmd.Flags().BoolVar(&f.input, "input", true, "ask for variables without a value, on a terminal")
 }
 
@@ -107,6 +111,20 @@ func (f *stackFlags) options() (plan.Options, error) {
 	return o, nil
 }
 
+// withoutFlag is a flag that says that something is not wanted by being false, so that the zero
+// value is the default.
+type withoutFlag bool
+
+func (f *withoutFlag) Set(text string) error {
+	wanted, err := strconv.ParseBool(text)
+	*f = withoutFlag(!wanted)
+	return err
+}
+
+func (f *withoutFlag) String() string { return strconv.FormatBool(!bool(*f)) }
+
+func (f *withoutFlag) Type() string { return "bool" }
+
 // variableFlags keeps -var and -var-file in the order of the command line.
 type variableFlags []config.VarArg
 
@@ -134,7 +152,7 @@ func (f variableFlag) Type() string {
 func (v *view) open(ctx context.Context, command string, lock bool, f *stackFlags) (*session, error) {
 	s := &session{view: v, registry: registry.New(), store: state.Open(".")}
 	s.loader = v.loader(ctx, modsource.New("."), modsource.Options{Ask: f != nil && f.input && v.interactive()})
-	if lock {
+	if lock && !f.unlocked {
 		if err := s.takeLock(ctx, command, f.lockTimeout); err != nil {
 			return nil, v.failWith(explainAccess(err), "The state cannot be locked")
 		}

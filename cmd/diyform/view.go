@@ -30,6 +30,12 @@ func palette(f *os.File) plan.Palette {
 	return plan.Palette{On: os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" && term.IsTerminal(int(f.Fd()))}
 }
 
+// noColor makes palettes colour nothing. By way of the environment, so that programs that we
+// start know it too: those that build images.
+func (v *view) noColor() {
+	_ = os.Setenv("NO_COLOR", "1") // fails only for names that are none
+}
+
 func (v *view) interactive() bool {
 	return term.IsTerminal(int(v.in.Fd())) && term.IsTerminal(int(v.out.Fd()))
 }
