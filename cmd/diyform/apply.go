@@ -16,13 +16,13 @@ import (
 type applyFlags struct {
 	stackFlags
 	autoApprove bool
-	parallelism int
+	parallelism uint
 }
 
 func (f *applyFlags) add(cmd *cobra.Command) {
 	f.stackFlags.add(cmd)
 	cmd.Flags().BoolVar(&f.autoApprove, "auto-approve", false, "do it without asking")
-	cmd.Flags().IntVar(&f.parallelism, "parallelism", 0, "how many batches of steps run at once (0: by the machine)")
+	cmd.Flags().UintVar(&f.parallelism, "parallelism", 0, "how many batches of steps run at once (0: by the machine)")
 }
 
 func newApply(v *view) *cobra.Command {
@@ -66,7 +66,23 @@ func newDestroy(v *view) *cobra.Command {
 	return cmd
 }
 
+// needsLock refuses -lock=false of what changes something. A lock is never left behind that
+// one would have to do without: the kernel takes it from who has ended.
+func (f *stackFlags) needsLock() error {
+	if !f.unlocked {
+		return nil
+	}
+	return &diag.Problem{
+		Summary: "There is no changing without the lock",
+		Detail: "-lock=false is for plans: two commands that change the stack at once would undo each other's work. The lock goes with " +
+			"the process that holds it, so wait for that one, with -lock-timeout=30s.",
+	}
+}
+
 func (v *view) planAndApply(ctx context.Context, mode plan.Mode, f *applyFlags) error {
+	if err := f.needsLock(); err != nil {
+		return v.failWith(err, "")
+	}
 	command := "apply"
 	if mode == plan.Destroy {
 		command = "destroy"
@@ -103,6 +119,9 @@ func (v *view) approve(mode plan.Mode) bool {
 }
 
 func (v *view) applyFile(ctx context.Context, path string, f *applyFlags) error {
+	if err := f.needsLock(); err != nil {
+		return v.failWith(err, "")
+	}
 	file, err := readPlan(path)
 	if err != nil {
 		return v.failWith(err, "The plan cannot be read")
@@ -171,7 +190,7 @@ func (s *session) carryOut(ctx context.Context, p *plan.Plan, f *applyFlags) err
 		return nil
 	}
 	progress := newProgress(v)
-	result, diags := apply.Run(ctx, s.store, p, apply.Options{Workers: f.parallelism, Observe: progress.step})
+	result, diags := apply.Run(ctx, s.store, p, apply.Options{Workers: int(f.parallelism), Observe: progress.step})
 	progress.flush()
 	v.diagnostics(s.files(), diags)
 	if result == nil {

@@ -73,6 +73,15 @@ func shorthands(flags *pflag.FlagSet, word string) bool {
 
 // flagProblem says what is wrong with a flag, and which one may have been meant.
 func flagProblem(cmd *cobra.Command, err error) error {
+	var invalid *pflag.InvalidValueError
+	if errors.As(err, &invalid) {
+		return valueProblem(invalid)
+	}
+	var missing *pflag.ValueRequiredError
+	if errors.As(err, &missing) {
+		name, usage := flagHelp(missing.GetFlag())
+		return &diag.Problem{Summary: "A flag without its value", Detail: fmt.Sprintf("%s: %s.", name, usage), Err: err}
+	}
 	var unknown *pflag.NotExistError
 	if !errors.As(err, &unknown) || unknown.GetSpecifiedShortnames() != "" {
 		return err
@@ -92,6 +101,24 @@ func flagProblem(cmd *cobra.Command, err error) error {
 			cmd.CommandPath(), name, diag.Suggest("-"+name, known)),
 		Err: err,
 	}
+}
+
+// valueProblem says what a flag's value has to look like.
+func valueProblem(err *pflag.InvalidValueError) error {
+	f, wants := err.GetFlag(), ""
+	switch f.Value.Type() {
+	case "bool":
+		wants = "It is true or false." + diag.Suggest(err.GetValue(), []string{"true", "false"})
+	case "duration":
+		wants = "A time has a unit, as in 30s, 5m or 1h30m."
+	case "int":
+		wants = "It is a whole number."
+	case "uint":
+		wants = "It is a whole number, 0 or more."
+	default:
+		wants = diag.Sentence(capital(err.Unwrap().Error()))
+	}
+	return &diag.Problem{Summary: "Wrong value for a flag", Detail: fmt.Sprintf("-%s=%s: %s", f.Name, err.GetValue(), wants), Err: err}
 }
 
 // commandsOnly refuses arguments of a command that is there for its subcommands.

@@ -48,6 +48,7 @@ func newPlan(v *view) *cobra.Command {
 	}
 	flags.add(cmd)
 	flags.addChanges(cmd)
+	cmd.Flags().Uint("parallelism", 0, "as in apply; a plan is made in one go, whatever it says")
 	cmd.Flags().StringVar(&out, "out", "", "write the plan to a file that apply takes")
 	cmd.Flags().BoolVar(&destroy, "destroy", false, "plan to destroy all that is recorded")
 	cmd.Flags().BoolVar(&detailed, "detailed-exitcode", false, "exit with 0 for no changes, 1 for an error, 2 for changes")

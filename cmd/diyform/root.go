@@ -84,6 +84,7 @@ func newRoot(v *view) *cobra.Command {
 		newImage(v), newGet(v), newGraph(v), newSchema(v), newMetadata(v), newVersion(v),
 		newCompletion(v), newMan(v),
 	)
+	addExamples(root)
 	setUpHelp(root)
 	registerCompletions(root)
 	return root

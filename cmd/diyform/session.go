@@ -59,7 +59,7 @@ func (f *stackFlags) addVariables(cmd *cobra.Command) {
 	cmd.Flags().Var(variableFlag{&f.variables, false}, "var", "set a variable: -var 'NAME=VALUE', any number of times")
 	cmd.Flags().Var(variableFlag{&f.variables, true}, "var-file", "read variables from a file, any number of times")
 	cmd.Flags().DurationVar(&f.lockTimeout, "lock-timeout", 0, "how long to wait for another command to end, as in 30s")
-	lock := cmd.Flags().VarPF((*withoutFlag)(&f.unlocked), "lock", "", "keep other commands out; with -lock=false they and this one may undo each other's work")
+	lock := cmd.Flags().VarPF((*withoutFlag)(&f.unlocked), "lock", "", "keep other commands out; a plan alone can do with -lock=false")
 	lock.NoOptDefVal = "true"
 	cmd.Flags().BoolVar(&f.input, "input", true, "ask for variables without a value, on a terminal")
 }

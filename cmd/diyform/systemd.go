@@ -63,7 +63,8 @@ func newSystemd(v *view) *cobra.Command {
 // locate finds out what the flags leave out, and checks what they say.
 func (u *unit) locate() error {
 	if u.onStop != stopContainers && u.onStop != stopDestroys && u.onStop != stopLeaves {
-		return &diag.Problem{Summary: "Flag out of range", Detail: fmt.Sprintf("-on-stop=%s: there is stop, destroy and leave.", u.onStop)}
+		return &diag.Problem{Summary: "Flag out of range", Detail: fmt.Sprintf("-on-stop=%s: there is stop, destroy and leave.%s",
+			u.onStop, diag.Suggest(u.onStop, []string{stopContainers, stopDestroys, stopLeaves}))}
 	}
 	var err error
 	if u.dir, err = os.Getwd(); err != nil {
