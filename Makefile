@@ -13,10 +13,26 @@ export CGO_ENABLED = 0
 # Where ip and nft are; an ordinary user on Debian does not look there.
 export PATH := $(PATH):/usr/sbin:/sbin
 
-.PHONY: build demo test lint bench vm-check docs fmt setup clean
+PREFIX      ?= /usr/local
+DESTDIR     ?=
+
+.PHONY: build man install demo test lint bench vm-check docs fmt setup clean
 
 build: ## build/diyform, one static binary
 	go build -trimpath -buildvcs=false -ldflags '-s -w -X main.version=$(VERSION)' -o build/diyform ./cmd/diyform
+
+man: build ## build/man, the manual pages
+	@rm -rf build/man
+	build/diyform man build/man
+
+share = $(DESTDIR)$(PREFIX)/share
+install: man ## the program, its manual and what makes shells complete it, below PREFIX
+	install -D -m 0755 build/diyform $(DESTDIR)$(PREFIX)/bin/diyform
+	install -d $(share)/man/man1 $(share)/bash-completion/completions $(share)/zsh/site-functions $(share)/fish/vendor_completions.d
+	install -m 0644 build/man/*.1 $(share)/man/man1
+	build/diyform completion bash >$(share)/bash-completion/completions/diyform
+	build/diyform completion zsh >$(share)/zsh/site-functions/_diyform
+	build/diyform completion fish >$(share)/fish/vendor_completions.d/diyform.fish
 
 demo: build build/playhost ## examples/nat on a disposable machine, as root or as an ordinary user
 	@scripts/setup.sh ip ping sysctl

@@ -14,7 +14,8 @@ wanted='
 	unshare:util-linux nsenter:util-linux setpriv:util-linux findmnt:util-linux
 	script:bsdutils newuidmap:uidmap bwrap:bubblewrap crun:crun
 	capsh:libcap2-bin umoci:umoci skopeo:skopeo busybox:busybox-static
-	xz:xz-utils zstd:zstd bzip2:bzip2
+	xz:xz-utils zstd:zstd bzip2:bzip2 mandoc:mandoc
+	/usr/share/bash-completion/bash_completion:bash-completion fish:fish zsh:zsh
 '
 # Only when named: heavy, and measured against alone.
 case " $* " in *" podman "*) wanted="$wanted podman:podman" ;; esac
