@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"os"
 	"slices"
 
@@ -8,6 +9,7 @@ import (
 
 	"github.com/diyform/diyform/config"
 	"github.com/diyform/diyform/internal/addr"
+	"github.com/diyform/diyform/internal/modsource"
 	"github.com/diyform/diyform/state"
 )
 
@@ -93,10 +95,17 @@ func ofType(name string) []string {
 
 func outputNames() []string { return keys(recorded().Outputs) }
 
+// configured gives the configuration as far as it can be read, with the modules that are here.
+func configured() *config.Config {
+	finder := modsource.New(".").Finder(context.Background(), modsource.Options{Offline: true})
+	cfg, _ := config.Loader{Modules: finder}.Load(".")
+	return cfg
+}
+
 // configuredAddresses lists the resource blocks of the configuration.
 func configuredAddresses() []string {
 	var list []string
-	cfg, _ := config.Load(".")
+	cfg := configured()
 	for _, c := range cfg.All() {
 		for a := range c.Resources {
 			if a.Mode == addr.Managed {
@@ -110,7 +119,7 @@ func configuredAddresses() []string {
 // knownAddresses lists what a part of a stack may be named by: instances, blocks, modules.
 func knownAddresses() []string {
 	list := append(recordedAddresses(), configuredAddresses()...)
-	cfg, _ := config.Load(".")
+	cfg := configured()
 	for _, c := range cfg.All() {
 		if c.Parent != nil {
 			list = append(list, string(c.Path))
@@ -121,7 +130,7 @@ func knownAddresses() []string {
 }
 
 func variableAssignments(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-	cfg, _ := config.Load(".")
+	cfg := configured()
 	var list []string
 	for _, name := range keys(cfg.Variables) {
 		list = append(list, cobra.CompletionWithDesc(name+"=", cfg.Variables[name].Description))

@@ -42,7 +42,7 @@ func TestShellCompletion(t *testing.T) {
 		{"diyform plan -refresh=f", "-refresh=false"},
 		{"diyform plan -var su", "subnet="},
 		{"diyform plan -exclude mod", "module.inner"},
-		{"diyform graph -type p", "plan"},
+		{"diyform graph -type a", "apply"},
 		{"diyform completion z", "zsh"},
 		{"diyform -chd", "-chdir="},
 		{"diyform -chdir=in", "-chdir=inner"},

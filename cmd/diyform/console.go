@@ -88,7 +88,7 @@ func (c *console) usePlan(ctx context.Context, f *stackFlags) error {
 }
 
 func (c *console) useRecorded(f *stackFlags) error {
-	cfg, diags := config.Loader{}.LoadOrEmpty(".")
+	cfg, diags := c.loader.LoadOrEmpty(".")
 	if diags.HasErrors() {
 		return c.view.fail(cfg.Files, diags)
 	}

@@ -9,6 +9,7 @@ var examples = map[string][]string{
 		"diyform plan -refresh-only -detailed-exitcode"},
 	"apply":   {"diyform apply", "diyform apply -auto-approve", "diyform apply FILE", "diyform apply -replace='container.web[\"a\"]'"},
 	"destroy": {"diyform destroy", "diyform destroy -auto-approve -target=container.web"},
+	"get":     {"diyform get -update"},
 	"fmt":     {"diyform fmt", "diyform fmt -check -diff -recursive"},
 	"show":    {"diyform show", "diyform show -json FILE"},
 	"output":  {"diyform output", "diyform output -raw address"},

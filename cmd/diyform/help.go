@@ -84,12 +84,8 @@ func useLine(cmd *cobra.Command) string {
 		return cmd.Name() + " [-chdir=DIR] COMMAND [flags]"
 	case cmd.HasAvailableSubCommands():
 		return cmd.CommandPath() + " COMMAND [flags]"
-	case strings.Contains(cmd.Use, "[flags]"):
-		return cmd.UseLine()
 	}
-	name, rest, _ := strings.Cut(cmd.Use, " ")
-	line := cmd.Parent().CommandPath() + " " + name + " [flags]"
-	return strings.TrimSpace(line + " " + rest)
+	return cmd.UseLine()
 }
 
 func inGroup(list []*cobra.Command, id string) []*cobra.Command {
