@@ -126,6 +126,9 @@ func commandsOnly(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
+	if text, ok := foreignCommands[args[0]]; ok && !cmd.HasParent() {
+		return &diag.Problem{Summary: "Unknown command", Detail: fmt.Sprintf("diyform has no command %q. %s", args[0], text)}
+	}
 	var known []string
 	for _, sub := range cmd.Commands() {
 		known = append(known, sub.Name())
@@ -135,6 +138,19 @@ func commandsOnly(cmd *cobra.Command, args []string) error {
 		Detail: fmt.Sprintf("%q has no command %q.%s `%[1]s -help` lists those that it has.",
 			cmd.CommandPath(), args[0], diag.Suggest(args[0], known)),
 	}
+}
+
+// foreignCommands are what users of Terraform and of container engines look for.
+var foreignCommands = map[string]string{
+	"init":      "None is needed: providers are built in, and modules are downloaded when they are missing.",
+	"providers": "They are built in; `diyform schema -json` prints what they have.",
+	"login":     "There is nothing to log in to: the state is in the folder of the configuration.",
+	"logout":    "There is nothing to log in to: the state is in the folder of the configuration.",
+	"up":        "`diyform apply` makes what the configuration wants.",
+	"down":      "`diyform destroy` takes away what was made.",
+	"run":       "A container is a resource of the configuration: `diyform apply` makes and starts it.",
+	"images":    "`diyform image list` lists the images.",
+	"pull":      "`diyform image pull` brings an image in.",
 }
 
 // noArguments refuses arguments.

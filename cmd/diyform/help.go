@@ -160,8 +160,11 @@ func flagHelp(f *pflag.Flag) (name, usage string) {
 			value = named
 		}
 	}
-	if f.Name == "help" {
+	switch f.Name {
+	case "help":
 		usage = "tell what this is for"
+	case "version":
+		usage = "show the version"
 	}
 	if value != "" {
 		name += "=" + value
