@@ -91,7 +91,7 @@ func (s *Scope) Attributes(a addr.Resource) []string {
 type recordedScope struct {
 	input   Input
 	records map[addr.Resource][]*state.Resource
-	ready   map[any]bool // *block and *call whose instances are known as far as they can be
+	ready   map[any]bool // what was found out: each *block and *call, whose instances are known then, each nameIn
 	data    dataCache
 }
 
@@ -100,24 +100,38 @@ type recordedScope struct {
 func (s *recordedScope) need(ctx context.Context, m *module, refs []config.Reference) hcl.Diagnostics {
 	var diags hcl.Diagnostics
 	for _, ref := range refs {
-		switch name := ref.Subject.Name; ref.Subject.Kind {
-		case config.LocalSubject:
-			diags = append(diags, s.need(ctx, m, references(m.cfg.Locals[name].Expr))...)
-		case config.VariableSubject:
-			if m.parent == nil {
-				continue
-			}
-			if attr := m.call.cfg.Arguments[name]; attr != nil {
-				diags = append(diags, s.need(ctx, m.parent, references(attr.Expr))...)
-			}
+		subject := ref.Subject
+		switch subject.Kind {
 		case config.ModuleSubject:
 			diags = append(diags, s.needModule(ctx, m, ref)...)
 		case config.ResourceSubject:
-			b := m.blocks[ref.Subject.Resource]
+			b := m.blocks[subject.Resource]
 			diags = append(diags, s.once(b, func() hcl.Diagnostics { return s.fill(ctx, b) })...)
+		case config.LocalSubject, config.VariableSubject:
+			diags = append(diags, s.once(nameIn{m, subject}, func() hcl.Diagnostics { return s.needName(ctx, m, subject) })...)
 		}
 	}
 	return diags
+}
+
+// nameIn is a local value or variable of a module's instance.
+type nameIn struct {
+	module  *module
+	subject config.Subject
+}
+
+// needName finds out what a local value, or a variable that a module block sets, leads to.
+func (s *recordedScope) needName(ctx context.Context, m *module, name config.Subject) hcl.Diagnostics {
+	if name.Kind == config.LocalSubject {
+		return s.need(ctx, m, references(m.cfg.Locals[name.Name].Expr))
+	}
+	if m.parent == nil {
+		return nil
+	}
+	if attr := m.call.cfg.Arguments[name.Name]; attr != nil {
+		return s.need(ctx, m.parent, references(attr.Expr))
+	}
+	return nil
 }
 
 // once calls fill unless it has succeeded before. What failed may go better next time: it is

@@ -17,6 +17,7 @@
 //	others.go     what contradicts other resources
 //	steps.go      the changes as a graph of steps, for apply
 //	finish.go     what apply asks while steps give their values
+//	console.go    single expressions, against a plan or what is recorded
 //	render.go     the plan for people; json.go: for scripts; file.go: for a later apply
 //
 // What must not be shown is kept by sensitive.go, and errors get their places in diagnose.go.

@@ -46,12 +46,55 @@ func setUpHelp(root *cobra.Command) {
 	}
 	root.SetHelpCommandGroupID(otherCommands)
 	root.SetCompletionCommandGroupID(otherCommands)
+	root.SetHelpCommand(newHelp())
 	root.SetHelpFunc(func(cmd *cobra.Command, _ []string) { writeHelp(cmd.OutOrStdout(), cmd) })
+}
+
+func newHelp() *cobra.Command {
+	return &cobra.Command{
+		Use:     "help [COMMAND ...]",
+		Short:   "Tell what a command is for",
+		Long:    "Tells what a command is for and what it takes, as COMMAND -help does.",
+		Example: "  diyform help plan\n  diyform help state list",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			about, err := commandNamed(cmd.Root(), args)
+			if err == nil {
+				writeHelp(cmd.OutOrStdout(), about)
+			}
+			return err
+		},
+		ValidArgsFunction: func(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+			var list []string
+			if about, err := commandNamed(cmd.Root(), args); err == nil {
+				for _, sub := range about.Commands() {
+					if sub.IsAvailableCommand() {
+						list = append(list, cobra.CompletionWithDesc(sub.Name(), sub.Short))
+					}
+				}
+			}
+			return list, cobra.ShellCompDirectiveNoFileComp
+		},
+	}
+}
+
+// commandNamed finds a command by its names from the root on.
+func commandNamed(root *cobra.Command, names []string) (*cobra.Command, error) {
+	at := root
+	for _, name := range names {
+		i := slices.IndexFunc(at.Commands(), func(sub *cobra.Command) bool { return sub.Name() == name })
+		if i < 0 {
+			return nil, commandsOnly(at, []string{name})
+		}
+		at = at.Commands()[i]
+	}
+	return at, nil
 }
 
 // writeHelp writes what a command is for and what it takes. Flags are written with one dash, as
 // in Terraform.
 func writeHelp(w io.Writer, cmd *cobra.Command) {
+	cmd.InitDefaultHelpFlag()
+	cmd.InitDefaultVersionFlag()
 	fmt.Fprintf(w, "Usage: %s\n\n%s\n", useLine(cmd), description(cmd))
 	if cmd.HasParent() {
 		writeCommands(w, "Commands:", cmd.Commands())
