@@ -118,6 +118,13 @@ func (v *view) applyFile(ctx context.Context, path string, f *applyFlags) error 
 		return err
 	}
 	defer s.close()
+	if file.Workspace != s.workspace {
+		return v.failWith(&diag.Problem{
+			Summary: "The plan is of another workspace",
+			Detail: fmt.Sprintf("It was made in the workspace %q, and %q is selected. Select the other one with "+
+				"`diyform workspace select`, or make a plan here.", file.Workspace, s.workspace),
+		}, "")
+	}
 	if s.state.Serial == 0 && file.Serial == 0 {
 		s.state.Lineage = file.Lineage // the plan gave this state its lineage
 	}

@@ -22,7 +22,6 @@ import (
 	"github.com/diyform/diyform/internal/modsource"
 	"github.com/diyform/diyform/plan"
 	"github.com/diyform/diyform/providers"
-	"github.com/diyform/diyform/providers/registry"
 	"github.com/diyform/diyform/state"
 )
 
@@ -30,12 +29,15 @@ import (
 type session struct {
 	view     *view
 	registry *providers.Registry
-	store    *state.Store
-	state    *state.State
-	recovery *state.Recovery
+
+	workspace string // its name
+	store     *state.Store
+	state     *state.State
+	recovery  *state.Recovery
+	lock      *state.Lock
+
 	env      providers.Env
 	sessions *providers.Sessions
-	lock     *state.Lock
 
 	loader    config.Loader
 	config    *config.Config // nil for commands that need none
@@ -127,7 +129,10 @@ func (f variableFlag) Type() string {
 // open loads the state of the working folder and opens sessions with the providers. With
 // lock it takes the lock first.
 func (v *view) open(ctx context.Context, command string, lock bool, f *stackFlags) (*session, error) {
-	s := &session{view: v, registry: registry.New(), store: state.Open(".")}
+	s, err := newSession(v)
+	if err != nil {
+		return nil, v.stateError(err)
+	}
 	s.loader = v.loader(ctx, modsource.New("."), modsource.Options{Ask: f != nil && f.input && v.interactive()})
 	if lock {
 		if err := s.takeLock(ctx, command, f.lockTimeout); err != nil {
@@ -179,7 +184,7 @@ func (s *session) connect() error {
 		return err
 	}
 	s.env = providers.Env{
-		Lineage: s.state.Lineage, BootID: boot, Dir: dir,
+		Lineage: s.state.Lineage, BootID: boot, Dir: dir, Workspace: s.workspace,
 		RuntimeDir: filepath.Join(runtimeRoot(), s.state.Lineage),
 		DataDir:    dataRoot(),
 	}
@@ -239,10 +244,15 @@ func (s *session) close() {
 	}
 	// Empty where an interrupted run had just made it. Whoever needs it makes it again.
 	_ = os.Remove(runtimeRoot())
-	if s.lock != nil {
-		if err := s.lock.Unlock(); err != nil {
-			fmt.Fprintln(s.view.err, err)
-		}
+	s.unlock()
+}
+
+func (s *session) unlock() {
+	if s.lock == nil {
+		return
+	}
+	if err := s.lock.Unlock(); err != nil {
+		fmt.Fprintln(s.view.err, err)
 	}
 }
 
@@ -289,7 +299,7 @@ func (s *session) plan(ctx context.Context, mode plan.Mode, options plan.Options
 	s.tellRecovery()
 	p, diags := plan.New(ctx, plan.Input{
 		Options: options, Config: s.config, Variables: s.variables, State: s.state, Registry: s.registry,
-		Sessions: s.sessions, Env: s.env, Mode: mode,
+		Sessions: s.sessions, Env: s.env, Mode: mode, Workspace: s.workspace,
 	})
 	if diags.HasErrors() {
 		return nil, s.view.fail(s.files(), diags)
