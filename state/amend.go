@@ -42,19 +42,6 @@ func (s *Store) Amend(change func(st *State) error) error {
 	return s.Save(st)
 }
 
-// Remove takes out the records that the selection is about, and gives their addresses.
-func (s *State) Remove(what Selection) []addr.Instance {
-	var gone []addr.Instance
-	for a := range s.Resources {
-		if what.Matches(a) {
-			gone = append(gone, a)
-			delete(s.Resources, a)
-		}
-	}
-	slices.SortFunc(gone, addr.Instance.Compare)
-	return gone
-}
-
 // SetStatus marks a record as tainted, or as ready again.
 func (s *State) SetStatus(a addr.Instance, status Status) {
 	s.Resources[a] = s.Resources[a].withStatus(status)

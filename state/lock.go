@@ -178,22 +178,19 @@ func (l *Lock) holder() LockInfo {
 	return info
 }
 
-// Holder tells who holds the lock of the folder, without waiting and without making anything;
-// held is false where nobody does.
-func (s *Store) Holder() (info LockInfo, held bool, err error) {
-	f, err := openRegular(s.path(lockFile), os.O_RDONLY)
-	if errors.Is(err, fs.ErrNotExist) {
+// Holder tells who holds the lock of the folder; held is false where nobody does.
+func (s *Store) Holder(ctx context.Context, info LockInfo) (holder LockInfo, held bool, err error) {
+	if _, err := os.Lstat(s.path(lockFile)); errors.Is(err, fs.ErrNotExist) {
 		return LockInfo{}, false, nil
 	}
+	l, err := s.Lock(ctx, info, 0, nil)
+	if locked := (*LockedError)(nil); errors.As(err, &locked) {
+		return locked.Holder, true, nil
+	}
 	if err != nil {
-		return LockInfo{}, false, fmt.Errorf("look at the lock: %w", err)
+		return LockInfo{}, false, err
 	}
-	l := &Lock{file: f}
-	err = flock.TryExclusive(f) // closing the file gives it back
-	if held = errors.Is(err, flock.ErrHeld); held {
-		info, err = l.holder(), nil
-	}
-	return info, held, errors.Join(err, f.Close())
+	return LockInfo{}, false, l.Unlock()
 }
 
 // Unlock lets others change the state.

@@ -55,6 +55,19 @@ func (s Selection) Matches(a addr.Instance) bool {
 	return ok
 }
 
+// Splits reports whether a block or module without a key is meant, and the instance is of one
+// of its instances.
+func (s Selection) Splits(a addr.Instance) bool {
+	rest, ok := s.rest(a.String())
+	return ok && strings.HasPrefix(rest, "[")
+}
+
+// Within reports whether it is about something in a module.
+func (s Selection) Within(module Selection) bool {
+	rest, ok := module.rest(s.text)
+	return ok && strings.HasPrefix(rest, ".")
+}
+
 // rest gives what stands behind the selection in an address that it is about: the keys of
 // instances, and what is in the module.
 func (s Selection) rest(text string) (string, bool) {

@@ -44,6 +44,9 @@ type Store struct {
 // Open names the working folder, in its default workspace. Nothing is read or made yet.
 func Open(dir string) *Store { return &Store{dir: dir} }
 
+// Backup is where the document from before the last save is.
+func (s *Store) Backup() string { return s.path(BackupFile) }
+
 func (s *Store) path(name string) string { return filepath.Join(s.dir, name) }
 
 // Recovery tells of a run that was interrupted: its journal was found.

@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 )
 
@@ -62,7 +61,7 @@ func OpenWorkspace(dir, name string) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{dir: workspaceDir(dir, name), workspace: name}
-	err := checkWorkspaceFolder(dir, name)
+	err := checkFolders(dir, filepath.Join(dir, workspacesDir), s.dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		known, listErr := Workspaces(dir)
 		return nil, errors.Join(listErr, &NoWorkspaceError{name, known})
@@ -72,13 +71,13 @@ func OpenWorkspace(dir, name string) (*Store, error) {
 
 func workspaceDir(dir, name string) string { return filepath.Join(dir, workspacesDir, name) }
 
-// checkWorkspaceFolder refuses folders that diyform has not made, as makePrivate does.
-func checkWorkspaceFolder(dir, name string) error {
+// checkFolders refuses folders below dir that diyform has not made, as makePrivate does.
+func checkFolders(dir string, paths ...string) error {
 	above, err := os.Stat(dir)
 	if err != nil {
 		return err
 	}
-	for _, path := range []string{filepath.Join(dir, workspacesDir), workspaceDir(dir, name)} {
+	for _, path := range paths {
 		info, err := os.Lstat(path)
 		if err != nil {
 			return err
@@ -116,8 +115,12 @@ func NewWorkspace(dir, name string) error {
 	if name == DefaultWorkspace {
 		return ErrWorkspaceExists
 	}
-	if err := os.Mkdir(filepath.Join(dir, workspacesDir), 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+	all := filepath.Join(dir, workspacesDir)
+	if err := os.Mkdir(all, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("make workspace: %w", err)
+	}
+	if err := checkFolders(dir, all); err != nil {
+		return err
 	}
 	err := os.Mkdir(workspaceDir(dir, name), 0o700)
 	if errors.Is(err, fs.ErrExist) {
@@ -126,7 +129,7 @@ func NewWorkspace(dir, name string) error {
 	if err != nil {
 		return fmt.Errorf("make workspace: %w", err)
 	}
-	return checkWorkspaceFolder(dir, name)
+	return nil
 }
 
 // SelectedWorkspace gives the name of the workspace that commands in the folder are about,
@@ -190,21 +193,26 @@ func (s *Store) DeleteWorkspace() error {
 	return nil
 }
 
-// WorkspaceOf finds the workspace of the folder whose state has the lineage, "" if none has.
-// One whose records cannot be read has none.
-func WorkspaceOf(dir, lineage string) (string, error) {
+// Used reports whether a command has ever kept anything in the store.
+func (s *Store) Used() bool {
+	_, err := os.Lstat(s.path(privateDir))
+	return !errors.Is(err, fs.ErrNotExist)
+}
+
+// Lineages gives the lineage of each workspace of the folder that has one, by the workspace's
+// name. One whose records cannot be read has none.
+func Lineages(dir string) (map[string]string, error) {
 	names, err := Workspaces(dir)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	i := slices.IndexFunc(names, func(name string) bool {
-		s, err := OpenWorkspace(dir, name)
-		return err == nil && s.lineage() == lineage
-	})
-	if i < 0 {
-		return "", nil
+	out := map[string]string{}
+	for _, name := range names {
+		if s, err := OpenWorkspace(dir, name); err == nil && s.lineage() != "" {
+			out[name] = s.lineage()
+		}
 	}
-	return names[i], nil
+	return out, nil
 }
 
 // lineage reads which state it is and no more; "" where nothing is recorded.

@@ -3,11 +3,8 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -287,9 +284,6 @@ func holdsImage(ctx context.Context, u image.Use) bool {
 	if u.Stack == "" {
 		return true
 	}
-	if _, err := os.Stat(filepath.Join(u.Stack, ".diyform")); errors.Is(err, fs.ErrNotExist) {
-		return false
-	}
 	names, err := state.Workspaces(u.Stack)
 	return err != nil || slices.ContainsFunc(names, func(name string) bool { return workspaceHolds(ctx, u, name) })
 }
@@ -298,6 +292,9 @@ func workspaceHolds(ctx context.Context, u image.Use, workspace string) bool {
 	store, err := state.OpenWorkspace(u.Stack, workspace)
 	if err != nil {
 		return true
+	}
+	if !store.Used() {
+		return false
 	}
 	lock, err := store.Lock(ctx, state.LockInfo{Command: "diyform image"}, 0, func(state.LockInfo) {})
 	if err != nil {

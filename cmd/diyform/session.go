@@ -302,7 +302,7 @@ func (s *session) plan(ctx context.Context, mode plan.Mode, options plan.Options
 		Sessions: s.sessions, Env: s.env, Mode: mode, Workspace: s.workspace,
 	})
 	if diags.HasErrors() {
-		return nil, s.view.fail(s.files(), diags)
+		return nil, s.view.fail(s.files(), s.nameWorkspaces(diags))
 	}
 	s.view.diagnostics(s.files(), diags)
 	return p, nil

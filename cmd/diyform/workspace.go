@@ -5,11 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
+	"github.com/hashicorp/hcl/v2"
 	"github.com/spf13/cobra"
 
 	"github.com/diyform/diyform/internal/diag"
+	"github.com/diyform/diyform/providers"
 	"github.com/diyform/diyform/providers/registry"
 	"github.com/diyform/diyform/state"
 )
@@ -41,6 +44,23 @@ func newSession(v *view) (*session, error) {
 		return nil, explainWorkspace(err)
 	}
 	return &session{view: v, registry: registry.New(), workspace: name, store: store}, nil
+}
+
+// nameWorkspaces adds to errors that tell an object's mark whose it is, where that is another
+// workspace of this folder.
+func (s *session) nameWorkspaces(diags hcl.Diagnostics) hcl.Diagnostics {
+	lineages, err := state.Lineages(".")
+	if err != nil {
+		return diags // they say what is wrong without it
+	}
+	for _, d := range diags {
+		for name, lineage := range lineages {
+			if name != s.workspace && strings.Contains(d.Detail, providers.Env{Lineage: lineage}.MarkPrefix()) {
+				d.Detail += fmt.Sprintf(" It is of the workspace %q of this folder.", name)
+			}
+		}
+	}
+	return diags
 }
 
 // loadState reads what is recorded in the selected workspace.
