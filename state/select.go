@@ -1,8 +1,8 @@
 package state
 
 import (
-	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/diyform/diyform/internal/addr"
@@ -11,167 +11,144 @@ import (
 // Selection is an address that may be about several records: an instance, a block with all of
 // its instances, or a module with all that is in it.
 type Selection struct {
-	text  string
-	steps []step
+	module   addr.Module
+	resource addr.Instance // in the module, whose name it has not; zero where all of it is meant
 }
 
-// step is a part of an address: `module.lab["a"]`, and last of all `data.ping.x[0]`.
-type step struct {
-	name string // "module.lab", "data.ping.x"
-	key  string // `["a"]`, or ""
-}
-
-// ParseSelection reads an address, or the path of a module.
+// ParseSelection reads an address, or that of a module.
 func ParseSelection(text string) (Selection, error) {
-	s := Selection{text: text, steps: parseSteps(text)}
-	inside := "" // a module's path is that of an address in it
-	if s.IsModule() {
-		inside = ".a.a"
+	if m, err := addr.ParseModule(text); err == nil {
+		return Selection{module: m}, nil
 	}
-	if a, err := addr.Parse(text + inside); err == nil {
-		s.text = strings.TrimSuffix(a.String(), inside) // with its keys written in the one way
-		s.steps = parseSteps(s.text)
-	} else {
+	a, err := addr.Parse(text)
+	if err != nil {
 		return Selection{}, fmt.Errorf("%q is no address: expected TYPE.NAME, as in veth_pair.uplink, an index after it, "+
 			`as in [0] or ["a"], or module.NAME`, text)
 	}
+	s := Selection{module: a.Module, resource: a}
+	s.resource.Module = ""
 	return s, nil
 }
 
 // String gives the address.
-func (s Selection) String() string { return s.text }
+func (s Selection) String() string {
+	if s.IsModule() {
+		return string(s.module)
+	}
+	return s.module.Resource(s.resource.Resource).Instance(s.resource.Key).String()
+}
 
 // IsModule reports whether it is about a module.
-func (s Selection) IsModule() bool {
-	return len(s.steps) > 0 && s.steps[len(s.steps)-1].isModule()
+func (s Selection) IsModule() bool { return s.resource == addr.Instance{} }
+
+// Resource gives the address of the resource in its module; "" of a module.
+func (s Selection) Resource() string {
+	if s.IsModule() {
+		return ""
+	}
+	return s.resource.String()
 }
 
-// HasKey reports whether it is about one instance, of a block or of a module.
-func (s Selection) HasKey() bool { return s.steps[len(s.steps)-1].key != "" }
+// HasKey reports whether it names one instance, of the block or of the module.
+func (s Selection) HasKey() bool {
+	if s.IsModule() {
+		_, last := s.module.Split()
+		return !last.Key.IsZero()
+	}
+	return !s.resource.Key.IsZero()
+}
 
-// Matches reports whether the selection is about the instance.
+// Matches reports whether the selection is about the instance. Where it leaves out the key of a
+// module or a block, it is about all of its instances.
 func (s Selection) Matches(a addr.Instance) bool {
-	_, ok := s.rest(a.String())
-	return ok
-}
-
-// Splits reports whether a block or module without a key is meant, and the instance is of one
-// of its instances.
-func (s Selection) Splits(a addr.Instance) bool {
-	rest, ok := s.rest(a.String())
-	return ok && strings.HasPrefix(rest, "[")
+	if s.IsModule() {
+		return s.module.Contains(a.Module)
+	}
+	key := a.Key
+	inModule := a.Resource
+	inModule.Module = ""
+	return inModule == s.resource.Resource && (s.resource.Key.IsZero() || s.resource.Key == key) && s.module.Matches(a.Module)
 }
 
 // Within reports whether it is about something in a module.
 func (s Selection) Within(module Selection) bool {
-	rest, ok := module.rest(s.text)
-	return ok && strings.HasPrefix(rest, ".")
+	return module.module.Contains(s.module) && (s.module != module.module || !s.IsModule())
 }
 
-// rest gives what stands behind the selection in an address that it is about: the keys of
-// instances, and what is in the module.
+// rest gives what stands behind the selection in an address: keys of its instances, and what is
+// in the module. An address in which a key stands before the end has none.
 func (s Selection) rest(text string) (string, bool) {
-	rest, ok := strings.CutPrefix(text, s.text)
+	rest, ok := strings.CutPrefix(text, s.String())
 	return rest, ok && (rest == "" || rest[0] == '.' || rest[0] == '[')
 }
 
-// Moved gives the renaming that moves what the selection is about to another address.
+// Precedes reports whether all of an instance that the selection leaves out stands behind it,
+// so that it can be moved; splits, that this begins with the key of an instance.
+func (s Selection) Precedes(a addr.Instance) (precedes, splits bool) {
+	rest, ok := s.rest(a.String())
+	return ok, ok && strings.HasPrefix(rest, "[")
+}
+
+// Moved gives the renaming that moves what the selection precedes to another address.
 func (s Selection) Moved(to Selection) func(text string) (string, bool) {
 	return func(text string) (string, bool) {
 		rest, ok := s.rest(text)
-		return to.text + rest, ok
+		return to.String() + rest, ok
 	}
 }
+
+// Fits reports whether one can be put in the other's place: both have the same parts.
+func (s Selection) Fits(o Selection) bool {
+	return len(s.module.Steps()) == len(o.module.Steps()) && s.IsModule() == o.IsModule() && !s.keyed() && !o.keyed()
+}
+
+func (s Selection) keyed() bool { return s.module.Static() != s.module || !s.resource.Key.IsZero() }
 
 // Replaced gives the renaming that puts another name where the selection's stands in an
-// address, in whatever module that is. Keys stay where they are. Both are of the same parts.
-func (s Selection) Replaced(to Selection) func(text string) (string, bool) {
+// address, in whatever module that is. Keys stay where they are. It is for those that Fit.
+func (s Selection) Replaced(by Selection) func(text string) (string, bool) {
+	from, to := s.module.Steps(), by.module.Steps()
 	return func(text string) (string, bool) {
-		steps := parseSteps(text)
-		found := false
-		for at := 0; at+len(s.steps) <= len(steps); at++ {
-			if !sameNames(steps[at:at+len(s.steps)], s.steps) {
-				continue
-			}
-			for i, t := range to.steps {
-				steps[at+i].name = t.name
-			}
-			found = true
-			at += len(s.steps) - 1
-		}
-		if !found {
+		a, err := addr.Parse(text)
+		if err != nil {
 			return "", false
 		}
-		parts := make([]string, len(steps))
-		for i, p := range steps {
-			parts[i] = p.name + p.key
+		steps := a.Module.Steps()
+		if s.IsModule() {
+			found := false
+			for at := 0; at+len(from) <= len(steps); at++ {
+				found = rename(steps[at:at+len(from)], from, to) || found
+			}
+			return inModule(steps, a).String(), found
 		}
-		return strings.Join(parts, "."), true
+		in := a.Resource
+		in.Module = ""
+		at := len(steps) - len(from)
+		if in != s.resource.Resource || at < 0 || !rename(steps[at:], from, to) {
+			return "", false
+		}
+		a.Type, a.Name = by.resource.Type, by.resource.Name
+		a.Mode = by.resource.Mode
+		return inModule(steps, a).String(), true
 	}
 }
 
-// Fits reports whether one can stand in the other's place: both have the same parts.
-func (s Selection) Fits(o Selection) bool {
-	if len(s.steps) != len(o.steps) {
+// rename puts other names into the steps, if they have the given ones.
+func rename(steps, from, to []addr.ModuleStep) bool {
+	same := func(a, b addr.ModuleStep) bool { return a.Name == b.Name }
+	if !slices.EqualFunc(steps, from, same) {
 		return false
 	}
-	for i, p := range s.steps {
-		if p.isModule() != o.steps[i].isModule() || p.key+o.steps[i].key != "" {
-			return false
-		}
+	for i := range steps {
+		steps[i].Name = to[i].Name
 	}
 	return true
 }
 
-func (p step) isModule() bool {
-	return strings.HasPrefix(p.name, "module.") && strings.Count(p.name, ".") == 1
-}
-
-func sameNames(a, b []step) bool {
-	for i := range a {
-		if a[i].name != b[i].name {
-			return false
-		}
+func inModule(steps []addr.ModuleStep, a addr.Instance) addr.Instance {
+	a.Module = ""
+	for _, s := range steps {
+		a.Module = a.Module.Child(s.Name, s.Key)
 	}
-	return true
-}
-
-// parseSteps takes an address apart. What is no address gives steps that give no address.
-func parseSteps(text string) []step {
-	var out []step
-	for text != "" {
-		var p step
-		end := len(text)
-		if strings.HasPrefix(text, "module.") {
-			end = len("module.") + strings.IndexAny(text[len("module."):]+".", ".[")
-		} else if i := strings.IndexByte(text, '['); i >= 0 {
-			end = i
-		}
-		p.name, text = text[:end], text[end:]
-		p.key, text = cutKey(text)
-		text = strings.TrimPrefix(text, ".")
-		out = append(out, p)
-	}
-	return out
-}
-
-// cutKey parts the index, if there is one, from what follows. A key in quotes may hold brackets.
-func cutKey(text string) (key, rest string) {
-	if !strings.HasPrefix(text, "[") {
-		return "", text
-	}
-	end := 1
-	if strings.HasPrefix(text[1:], `"`) {
-		var raw json.RawMessage
-		if err := json.NewDecoder(strings.NewReader(text[1:])).Decode(&raw); err != nil {
-			return text, ""
-		}
-		end += len(raw)
-	}
-	i := strings.IndexByte(text[end:], ']')
-	if i < 0 {
-		return text, ""
-	}
-	end += i + 1
-	return text[:end], text[end:]
+	return a
 }

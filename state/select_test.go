@@ -18,6 +18,7 @@ func TestSelectionMatches(t *testing.T) {
 	all := []string{
 		"bridge.lan", "bridge.lan[1]", "bridge.lan[10]", `bridge.lan["a.b[0]"]`, "bridge.lan2", "data.bridge.lan",
 		"module.a.bridge.lan", "module.a.module.b.bridge.lan", "module.a-b.bridge.lan",
+		`module.c["x.y"].bridge.lan[1]`, `module.c["z"].module.b[0].bridge.lan`,
 	}
 	tests := map[string]string{
 		"bridge.lan":            `bridge.lan bridge.lan[1] bridge.lan[10] bridge.lan["a.b[0]"]`,
@@ -29,6 +30,11 @@ func TestSelectionMatches(t *testing.T) {
 		"module.a.module.b":     "module.a.module.b.bridge.lan",
 		"module.a.bridge.lan":   "module.a.bridge.lan",
 		"module.b":              "",
+		"module.c":              `module.c["x.y"].bridge.lan[1] module.c["z"].module.b[0].bridge.lan`,
+		`module.c["x.y"]`:       `module.c["x.y"].bridge.lan[1]`,
+		"module.c.bridge.lan":   `module.c["x.y"].bridge.lan[1]`,
+		"module.c.module.b":     `module.c["z"].module.b[0].bridge.lan`,
+		`module.c["y"]`:         "",
 		"veth_pair.lan":         "",
 		"module.a.bridge.lan_b": "",
 	}
@@ -76,9 +82,14 @@ func TestRenamings(t *testing.T) {
 		{how: moved, from: "bridge.a", to: "module.m.bridge.a", text: "bridge.a", want: "module.m.bridge.a"},
 		{how: moved, from: "module.m", to: "module.n.module.o", text: `module.m.bridge.a["x"]`, want: `module.n.module.o.bridge.a["x"]`},
 		{how: moved, from: "bridge.a", to: "bridge.b", text: "module.m.bridge.a"},
+		{how: moved, from: "module.m", to: "module.n", text: `module.m["x"].bridge.a`, want: `module.n["x"].bridge.a`},
+		{how: moved, from: `module.m["x"]`, to: "module.n", text: `module.m["x"].bridge.a`, want: "module.n.bridge.a"},
+		{how: moved, from: "module.m.bridge.a", to: "module.m.bridge.b", text: `module.m["x"].bridge.a`},
 		{how: moved, from: "bridge.a", to: "bridge.b", text: "bridge.ab"},
 		{how: replaced, from: "bridge.a", to: "bridge.b", text: "bridge.a", want: "bridge.b"},
 		{how: replaced, from: "bridge.a", to: "bridge.b", text: `module.m.module.n.bridge.a["bridge.a"]`, want: `module.m.module.n.bridge.b["bridge.a"]`},
+		{how: replaced, from: "module.m.bridge.a", to: "module.m.bridge.b", text: `module.m["x"].bridge.a[0]`, want: `module.m["x"].bridge.b[0]`},
+		{how: replaced, from: "module.m", to: "module.n", text: `module.m["x"].module.o[0].bridge.a`, want: `module.n["x"].module.o[0].bridge.a`},
 		{how: replaced, from: "module.m", to: "module.n", text: "module.m.module.m.bridge.m", want: "module.n.module.n.bridge.m"},
 		{how: replaced, from: "module.m.bridge.a", to: "module.n.bridge.b", text: "module.o.module.m.bridge.a", want: "module.o.module.n.bridge.b"},
 		{how: replaced, from: "module.m.bridge.a", to: "module.n.bridge.b", text: "module.m.module.o.bridge.a"},
@@ -120,15 +131,28 @@ func FuzzParseSelection(f *testing.F) {
 			return
 		}
 		again, err := ParseSelection(s.String())
-		if err != nil || again.String() != s.String() || len(again.steps) != len(s.steps) {
+		if err != nil || again != s {
 			t.Fatalf("%q is written as %q: %v, %v", text, s, again, err)
 		}
-		var parts []string
-		for _, p := range s.steps {
-			parts = append(parts, p.name+p.key)
+		to := s
+		if s.IsModule() {
+			to.module += "_x"
+		} else {
+			to.resource.Name += "_x"
 		}
-		if got := strings.Join(parts, "."); got != s.String() {
-			t.Fatalf("%q has the parts %q", s, parts)
+		inside := s.String()
+		if s.IsModule() {
+			inside += ".a.b"
+		}
+		a := address(t, inside)
+		if !s.Matches(a) {
+			t.Fatalf("%s is not about %s", s, a)
+		}
+		if moved, ok := s.Moved(to)(a.String()); ok && !to.Matches(address(t, moved)) && !s.keyed() {
+			t.Fatalf("%s to %s: %s becomes %s", s, to, a, moved)
+		}
+		if replaced, ok := s.Replaced(to)(a.String()); !s.keyed() && (!ok || !to.Fits(s) || !to.Matches(address(t, replaced))) {
+			t.Fatalf("%s by %s: %s becomes %s", s, to, a, replaced)
 		}
 	})
 }

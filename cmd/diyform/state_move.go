@@ -8,7 +8,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/diyform/diyform/internal/addr"
 	"github.com/diyform/diyform/internal/diag"
 	"github.com/diyform/diyform/state"
 )
@@ -105,29 +104,34 @@ func moveRecords(st *state.State, source, destination string) ([]state.Move, err
 	if err != nil {
 		return nil, err
 	}
-	first, err := selectRecords(st, []string{from.String()})
-	if err != nil {
+	if err := checkSource(st, from, to); err != nil {
 		return nil, err
-	}
-	if to.HasKey() && !from.HasKey() && hasInstances(first, from) {
-		return nil, &diag.Problem{
-			Summary: "Several instances cannot become one",
-			Detail: fmt.Sprintf("%s has instances with keys of their own, and %s is one instance. Name the one that is to be moved, or "+
-				"a destination without a key.%s", from, to, suggestInstances(st, from.String())),
-		}
 	}
 	moves, err := st.Rename(from.Moved(to))
 	return moves, explainMove(st, err)
 }
 
-// hasInstances reports whether what was selected without a key has keys.
-func hasInstances(records []*state.Resource, what state.Selection) bool {
+// checkSource refuses what cannot be moved as one.
+func checkSource(st *state.State, from, to state.Selection) error {
+	records, err := selectRecords(st, []string{from.String()})
+	if err != nil {
+		return err
+	}
+	problem := func(format string, args ...any) error {
+		return &diag.Problem{Summary: "Several instances cannot become one", Detail: fmt.Sprintf(format, args...)}
+	}
 	for _, r := range records {
-		if what.Splits(r.Address) {
-			return true
+		precedes, splits := from.Precedes(r.Address)
+		if !precedes {
+			return problem("%s is in several instances of a module, as in %s. Name one of them, or move it in all of them with "+
+				"`diyform state replace`.", from, r.Address)
+		}
+		if splits && to.HasKey() {
+			return problem("%s has instances with keys of their own, as in %s, and %s is one instance. Name the one that is to be "+
+				"moved, or a destination without a key.", from, r.Address, to)
 		}
 	}
-	return false
+	return nil
 }
 
 func parsePair(source, destination string) (from, to state.Selection, err error) {
@@ -147,21 +151,11 @@ func parsePair(source, destination string) (from, to state.Selection, err error)
 		return from, to, problem("A module becomes a module", "%s is a module, and %s is a resource.", from, to)
 	case !from.IsModule() && to.IsModule():
 		return from, to, problem("A resource becomes a resource", "%s is a resource, and %s is a module. Name the resource in it, as in %[2]s.%s.",
-			from, to, last(from))
+			from, to, from.Resource())
 	case from.IsModule() && to.Within(from):
 		return from, to, problem("A module cannot be moved into itself", "%s is a part of %s.", to, from)
 	}
 	return from, to, nil
-}
-
-// last is the part of an address that names the resource.
-func last(s state.Selection) string {
-	a, err := addr.Parse(s.String())
-	if err != nil {
-		return "TYPE.NAME"
-	}
-	a.Module = ""
-	return a.String()
 }
 
 func notAnAddress(err error) error {
