@@ -34,7 +34,7 @@ var (
 	}}
 	resourceMembers = []member{
 		{"schema_version", true}, {"status", true}, {"attributes", false}, {"identity", false},
-		{"sensitive", false}, {"dependencies", false}, {"known_as", false},
+		{"sensitive", false}, {"dependencies", false}, {"known_as", false}, {"made_as", false},
 	}
 	resourceShape        = shape{"a resource", append([]member{{"address", true}}, resourceMembers...)}
 	journalResourceShape = shape{"a resource", resourceMembers}
@@ -172,6 +172,8 @@ func (c *cursor) resourceMember(r *Resource, key string) (err error) {
 		r.Dependencies, err = c.strings("the dependencies")
 	case "known_as":
 		r.KnownAs, err = c.address()
+	case "made_as":
+		r.MadeAs, err = c.address()
 	}
 	return err
 }

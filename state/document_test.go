@@ -25,7 +25,7 @@ func goldenState(t testing.TB) *State {
 			Dependencies:  []string{"bridge.lan", `network_namespace.h["b"]`},
 		},
 		&Resource{Address: address(t, `veth_pair.h["a"]`), Status: Tainted, Attributes: json.RawMessage(`{}`)},
-		&Resource{Address: address(t, "bridge.lan[10]"), Status: Unfinished, KnownAs: address(t, "bridge.old")},
+		&Resource{Address: address(t, "bridge.lan[10]"), Status: Unfinished, KnownAs: address(t, "bridge.old"), MadeAs: address(t, "bridge.first")},
 		&Resource{Address: address(t, "bridge.lan[9]"), Status: Ready, Identity: json.RawMessage(`"x"`), KnownAs: address(t, "bridge.lan[9]")},
 	)
 	st.Serial = 7
@@ -52,6 +52,7 @@ func TestGolden(t *testing.T) {
 	equal(t, "dependencies", r.Dependencies, []string{"bridge.lan", `network_namespace.h["b"]`})
 	equal(t, "known as", st.Resources[address(t, "bridge.lan[10]")].KnownAs, address(t, "bridge.old"))
 	equal(t, "known as its own address", st.Resources[address(t, "bridge.lan[9]")].KnownAs, addr.Instance{})
+	equal(t, "made as", st.Resources[address(t, "bridge.lan[10]")].MadeAs, address(t, "bridge.first"))
 	equal(t, "sensitive output", st.Outputs["a key\n"].Sensitive, true)
 }
 

@@ -72,6 +72,11 @@ type Resource struct {
 	// KnownAs is the address that the kernel's marks still carry after the record was moved
 	// to another one, until the object is marked anew. Zero: Address.
 	KnownAs addr.Instance
+
+	// MadeAs is the address that the object was made at, from which follows what configuration
+	// leaves out, such as a name. It stays when the record is moved, so that nothing of the
+	// object changes. Zero: Address.
+	MadeAs addr.Instance
 }
 
 // Marked gives the address that the object's marks in the kernel carry.
