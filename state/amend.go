@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 
 	"github.com/diyform/diyform/internal/addr"
 )
@@ -52,46 +50,31 @@ type Move struct {
 	From, To addr.Instance
 }
 
-// Rename gives records other addresses, and rewrites the addresses in what others depend on.
-// rename gives the new text of an address, and whether it has one. The objects in the kernel
-// stay as they are, with the marks that they have: see Resource.KnownAs. A rename that would
-// put two records at one address, or give one another type, is an error, and changes nothing.
+// Rename gives records other addresses, as Moved does. rename gives the new text of an address,
+// and whether it has one. A rename that would put two records at one address, or give one
+// another type, is an error, and changes nothing.
 func (s *State) Rename(rename func(text string) (string, bool)) ([]Move, error) {
 	moves, err := s.moves(rename)
 	if err != nil {
 		return nil, err
 	}
-	next := maps.Clone(s.Resources)
+	to := map[addr.Instance]addr.Instance{}
 	for _, m := range moves {
-		delete(next, m.From)
+		to[m.From] = m.To
+	}
+	taken := map[addr.Instance]bool{}
+	for a := range s.Resources {
+		if _, moves := to[a]; !moves {
+			taken[a] = true
+		}
 	}
 	for _, m := range moves {
-		if next[m.To] != nil {
+		if taken[m.To] {
 			return nil, &OccupiedError{m}
 		}
-		r := *s.Resources[m.From]
-		r.KnownAs = r.Marked()
-		if r.Address = m.To; r.KnownAs == r.Address {
-			r.KnownAs = addr.Instance{}
-		}
-		next[m.To] = &r
+		taken[m.To] = true
 	}
-	d := dependents{rename, map[string][]string{}, map[string]bool{}}
-	for _, m := range moves {
-		block := m.From.Resource.String()
-		d.parted[block] = append(d.parted[block], m.To.String())
-	}
-	for a := range next {
-		d.blocks[a.Resource.String()] = true
-	}
-	for a, r := range next {
-		if renamed, changed := d.renamed(r.Dependencies); changed {
-			c := *r
-			c.Dependencies = renamed
-			next[a] = &c
-		}
-	}
-	s.Resources = next
+	s.Resources = s.Moved(to).Resources
 	return moves, nil
 }
 
@@ -121,35 +104,4 @@ func (s *State) moves(rename func(string) (string, bool)) ([]Move, error) {
 		}
 	}
 	return moves, nil
-}
-
-// dependents rewrites what records depend on: instances, or whole blocks. A block of which only
-// some instances have moved gets these beside it; one that has none left goes.
-type dependents struct {
-	rename func(text string) (string, bool)
-	parted map[string][]string // by block: where instances of it went
-	blocks map[string]bool     // that have instances
-}
-
-func (d *dependents) renamed(list []string) (out []string, changed bool) {
-	add := func(text string) {
-		if !slices.Contains(out, text) {
-			out = append(out, text)
-		}
-	}
-	for _, text := range list {
-		if to, ok := d.rename(text); ok {
-			add(to)
-			changed = changed || to != text
-			continue
-		}
-		if len(d.parted[text]) == 0 || d.blocks[text] {
-			add(text)
-		}
-		for _, to := range d.parted[text] {
-			add(to)
-			changed = true
-		}
-	}
-	return out, changed
 }

@@ -58,7 +58,7 @@ func TestRename(t *testing.T) {
 			[]string{"bridge.b[0] as bridge.a", "veth_pair.x: bridge.b[0]"}},
 		{"within a block", "bridge.a[0]", `bridge.a["x"]`,
 			[]string{"bridge.a[0]", "veth_pair.x: bridge.a"},
-			[]string{`bridge.a["x"] as bridge.a[0]`, `veth_pair.x: bridge.a bridge.a["x"]`}},
+			[]string{`bridge.a["x"] as bridge.a[0]`, `veth_pair.x: bridge.a`}},
 		{"a module", "module.m", "module.n.module.o",
 			[]string{"bridge.a: module.m.bridge.a", "module.m.bridge.a", "module.m.module.p.bridge.b: module.m.bridge.a"},
 			[]string{"bridge.a: module.n.module.o.bridge.a", "module.n.module.o.bridge.a as module.m.bridge.a",

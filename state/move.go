@@ -42,11 +42,16 @@ func (s *State) Moved(to map[addr.Instance]addr.Instance) *State {
 			blocks[old] = append(blocks[old], now)
 		}
 	}
+	left := map[string]bool{}
 	for a, r := range s.Resources {
 		if now, ok := to[a]; ok {
 			r = r.movedTo(now)
 		}
-		next.Resources[r.Address] = r.withDependencies(to, blocks)
+		next.Resources[r.Address] = r
+		left[r.Address.Resource.String()] = true
+	}
+	for a, r := range next.Resources {
+		next.Resources[a] = r.withDependencies(to, blocks, left)
 	}
 	return &next
 }
@@ -61,8 +66,8 @@ func sortedKeys(m map[addr.Instance]addr.Instance) []addr.Instance {
 }
 
 // withDependencies rewrites what the record depends on. A dependency on a whole block is one
-// on all blocks that its instances are of now.
-func (r *Resource) withDependencies(to map[addr.Instance]addr.Instance, blocks map[string][]string) *Resource {
+// on all blocks that its instances are of now, and on itself if it has any left.
+func (r *Resource) withDependencies(to map[addr.Instance]addr.Instance, blocks map[string][]string, left map[string]bool) *Resource {
 	var out []string
 	changed := false
 	add := func(list ...string) {
@@ -80,7 +85,9 @@ func (r *Resource) withDependencies(to map[addr.Instance]addr.Instance, blocks m
 			add(now.String())
 			changed = true
 		case err == nil && a.Key.IsZero() && blocks[text] != nil:
-			add(text)
+			if left[text] {
+				add(text)
+			}
 			add(blocks[text]...)
 			changed = true
 		default:
