@@ -47,6 +47,9 @@ func Open(dir string) *Store { return &Store{dir: dir} }
 // Backup is where the document from before the last save is.
 func (s *Store) Backup() string { return s.path(BackupFile) }
 
+// JournalFile is where the journal of a run is, until the run is saved.
+func (s *Store) JournalFile() string { return s.path(journalFile) }
+
 func (s *Store) path(name string) string { return filepath.Join(s.dir, name) }
 
 // Recovery tells of a run that was interrupted: its journal was found.
