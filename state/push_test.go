@@ -1,6 +1,7 @@
 package state
 
 import (
+	"context"
 	"errors"
 	"testing"
 )
@@ -97,5 +98,61 @@ func TestReadDocument(t *testing.T) {
 	d := (*DamagedError)(nil)
 	if !errors.As(err, &d) || d.File != "a.json" || d.Line != 4 || d.Advice != "Nothing was changed." {
 		t.Errorf("got %v", err)
+	}
+}
+
+// push puts a state with b in the place of what an interrupted run has left.
+func push(dir string) error {
+	s := Open(dir)
+	l, err := s.Lock(context.Background(), LockInfo{Command: "diyform state push"}, 0, nil)
+	if err != nil {
+		return err
+	}
+	b := crashLink("b", 1500)
+	next := stateOf(b)
+	next.Serial = 9
+	return errors.Join(s.Push(next, true), l.Unlock())
+}
+
+// Killed anywhere, a push has taken place or has not; what the journal tells is never lost.
+func TestCrashPush(t *testing.T) {
+	prepared := func() string {
+		dir := t.TempDir()
+		s := Open(dir)
+		l, err := s.Lock(t.Context(), LockInfo{Command: "diyform apply"}, 0, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		leaveJournal(t, s, stateOf(crashLink("a", 1500)), crashLink("c", 1500))
+		if err := l.Unlock(); err != nil {
+			t.Fatal(err)
+		}
+		return dir
+	}
+	before := snapshot(t, prepared())
+	done := prepared()
+	if err := push(done); err != nil {
+		t.Fatal(err)
+	}
+	after := snapshot(t, done)
+	n := 1
+	for ; ; n++ {
+		dir := prepared()
+		_, killed := killedAt(t, "push", dir, n)
+		if !killed {
+			break
+		}
+		if got := snapshot(t, dir); got != before && got != after {
+			t.Fatalf("killed at %d:\n%s\nwant\n%s\nor\n%s", n, got, before, after)
+		}
+		if err := push(dir); err != nil {
+			t.Fatalf("after a kill at %d: %v", n, err)
+		}
+		if got := snapshot(t, dir); got != after {
+			t.Fatalf("after a kill at %d and a push:\n%s\nwant\n%s", n, got, after)
+		}
+	}
+	if n < 15 {
+		t.Errorf("the push could be killed at %d places only", n)
 	}
 }
