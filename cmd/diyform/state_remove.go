@@ -70,6 +70,6 @@ func (s *session) warnRemoved(gone []addr.Instance) {
 	s.view.diagnostics(nil, diag.FromError(&diag.Problem{
 		Warning: true, Summary: "What they made stays in the kernel",
 		Detail: fmt.Sprintf("Nothing was deleted but the record. The objects keep diyform's mark, and no plan knows of them now: `diyform "+
-			"import %s ID` takes one back, and `diyform state push -force %s` undoes all of this.", gone[0], s.store.Backup()),
+			"import '%s' ID` takes one back, and `diyform state push -force %s` undoes all of this.", gone[0], s.store.Backup()),
 	}, "", nil))
 }
