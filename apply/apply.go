@@ -84,8 +84,8 @@ func Run(ctx context.Context, store *state.Store, p *plan.Plan, o Options) (*Res
 	r.next.Serial = base.Serial + 1
 	if err := store.Save(r.next); err != nil {
 		return &r.result, append(diags, diag.Error(nil, "The state cannot be saved", fmt.Sprintf(
-			"%s\n\nWhat was done is in the journal, .diyform/journal, and the next command takes it from there.",
-			diag.Sentence(err.Error()))))
+			"%s\n\nWhat was done is in the journal, %s, and the next command takes it from there.",
+			diag.Sentence(err.Error()), store.JournalFile())))
 	}
 	unbegun := r.unbegun()
 	r.result.Skipped = append(r.result.Skipped, unbegun...)

@@ -30,6 +30,7 @@ type File struct {
 	Format    int                     `json:"diyform_plan_format"`
 	Lineage   string                  `json:"lineage"`
 	Serial    uint64                  `json:"serial"`
+	Workspace string                  `json:"workspace,omitempty"`
 	Config    string                  `json:"config"` // config.Config.Hash
 	Destroy   bool                    `json:"destroy"`
 	Refresh   bool                    `json:"refresh_only,omitempty"`
@@ -77,7 +78,7 @@ type FileOutput struct {
 // File gives the plan's form for a file.
 func (p *Plan) File() (*File, error) {
 	f := &File{
-		Format: fileFormat, Lineage: p.Input.State.Lineage, Serial: p.Input.State.Serial,
+		Format: fileFormat, Lineage: p.Input.State.Lineage, Serial: p.Input.State.Serial, Workspace: p.Input.Workspace,
 		Destroy: p.Input.Mode == Destroy, Refresh: p.Input.Mode == RefreshOnly, Options: p.Input.Options.file(),
 		Variables: map[string]FileVariable{},
 		Changes:   []FileChange{}, Outputs: []FileOutput{},

@@ -62,7 +62,7 @@ func set(obj cty.Value, path []string, v cty.Value) cty.Value {
 	return cty.ObjectVal(m)
 }
 
-// ObjectName is the name an object gets when configuration gives none: the resource's name,
+// ObjectName is what names an object where configuration gives no name: the resource's name,
 // with the module's before it and the instance key after it. `veth_pair.h["a"]` is h-a, and
 // in `module.lab["b"]` it is lab-b-h-a.
 func ObjectName(a addr.Instance) string {

@@ -12,6 +12,7 @@ import (
 // Env is what a session may know of the run it is part of.
 type Env struct {
 	Lineage    string // uuid of the state
+	Workspace  string // that the state is of
 	BootID     string // of the running kernel
 	RuntimeDir string // of this stack: gone at reboot; made by whoever writes there first, 0700
 	DataDir    string // images and writable layers
@@ -32,6 +33,19 @@ func (e Env) Mark(a addr.Instance) string {
 // MarkPrefix is what the marks of all objects of this state begin with.
 func (e Env) MarkPrefix() string {
 	return "diyform:" + strings.ReplaceAll(e.Lineage, "-", "")[:8] + ":"
+}
+
+// DefaultWorkspace is the workspace whose objects are named without it; so is "".
+const DefaultWorkspace = "default"
+
+// ObjectName is the name that an object at a gets in this workspace when configuration gives
+// none. With the workspace in front, those of one configuration can be there side by side.
+func (e Env) ObjectName(a addr.Instance) string {
+	name := ObjectName(a)
+	if e.Workspace == "" || e.Workspace == DefaultWorkspace {
+		return name
+	}
+	return e.Workspace + "-" + name
 }
 
 // MAC gives the Ethernet address that marks a link as ours from the moment of its creation:

@@ -33,6 +33,15 @@ func TestObjectName(t *testing.T) {
 	}
 }
 
+func TestObjectNameOfWorkspace(t *testing.T) {
+	a := instance(t, `module.lab.a.web["x"]`)
+	for workspace, want := range map[string]string{"": "lab-web-x", providers.DefaultWorkspace: "lab-web-x", "staging": "staging-lab-web-x"} {
+		if got := (providers.Env{Workspace: workspace}).ObjectName(a); got != want {
+			t.Errorf("in %q: got %q, want %q", workspace, got, want)
+		}
+	}
+}
+
 func TestShortName(t *testing.T) {
 	if got := providers.ShortName("exactly15bytes!", 15); got != "exactly15bytes!" {
 		t.Errorf("got %q", got)

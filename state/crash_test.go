@@ -35,6 +35,10 @@ func TestMain(m *testing.M) {
 		if err = failpoint.Arm(failpointVariable); err == nil {
 			err = run(os.Getenv(dirVariable), func(step int) { fmt.Println(step) })
 		}
+	case "push":
+		if err = failpoint.Arm(failpointVariable); err == nil {
+			err = push(os.Getenv(dirVariable))
+		}
 	default:
 		err = fmt.Errorf("unknown role %q", role)
 	}
@@ -136,7 +140,7 @@ func TestCrash(t *testing.T) {
 			n := 1
 			for ; ; n++ {
 				dir := prepared()
-				steps, killed := killedAt(t, dir, n)
+				steps, killed := killedAt(t, "run", dir, n)
 				if !killed {
 					break
 				}
@@ -173,11 +177,11 @@ func snapshot(t *testing.T, dir string) string {
 	return text(t, st)
 }
 
-// killedAt starts a run that is killed at its nth failpoint, and counts its steps.
-func killedAt(t *testing.T, dir string, n int) (steps int, killed bool) {
+// killedAt starts a run, or what else the role is, that is killed at its nth failpoint, and counts its steps.
+func killedAt(t *testing.T, role, dir string, n int) (steps int, killed bool) {
 	t.Helper()
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), roleVariable+"=run", dirVariable+"="+dir, failpointVariable+"="+strconv.Itoa(n))
+	cmd.Env = append(os.Environ(), roleVariable+"="+role, dirVariable+"="+dir, failpointVariable+"="+strconv.Itoa(n))
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()

@@ -7,6 +7,8 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"github.com/diyform/diyform/internal/addr"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
@@ -23,8 +25,8 @@ func goldenState(t testing.TB) *State {
 			Dependencies:  []string{"bridge.lan", `network_namespace.h["b"]`},
 		},
 		&Resource{Address: address(t, `veth_pair.h["a"]`), Status: Tainted, Attributes: json.RawMessage(`{}`)},
-		&Resource{Address: address(t, "bridge.lan[10]"), Status: Unfinished},
-		&Resource{Address: address(t, "bridge.lan[9]"), Status: Ready, Identity: json.RawMessage(`"x"`)},
+		&Resource{Address: address(t, "bridge.lan[10]"), Status: Unfinished, KnownAs: address(t, "bridge.old"), MadeAs: address(t, "bridge.first")},
+		&Resource{Address: address(t, "bridge.lan[9]"), Status: Ready, Identity: json.RawMessage(`"x"`), KnownAs: address(t, "bridge.lan[9]")},
 	)
 	st.Serial = 7
 	st.Outputs["gateway"] = &Output{Type: json.RawMessage(`"string"`), Value: json.RawMessage(`"10.0.0.1"`)}
@@ -48,6 +50,9 @@ func TestGolden(t *testing.T) {
 	r := st.Resources[address(t, `veth_pair.h["b"]`)]
 	equal(t, "attributes", string(r.Attributes), `{"name":"veth0","addresses":["10.0.0.1/24"],"note":"ä<&>\u2028"}`)
 	equal(t, "dependencies", r.Dependencies, []string{"bridge.lan", `network_namespace.h["b"]`})
+	equal(t, "known as", st.Resources[address(t, "bridge.lan[10]")].KnownAs, address(t, "bridge.old"))
+	equal(t, "known as its own address", st.Resources[address(t, "bridge.lan[9]")].KnownAs, addr.Instance{})
+	equal(t, "made as", st.Resources[address(t, "bridge.lan[10]")].MadeAs, address(t, "bridge.first"))
 	equal(t, "sensitive output", st.Outputs["a key\n"].Sensitive, true)
 }
 
@@ -120,6 +125,8 @@ func TestDecodeRefuses(t *testing.T) {
 		{"attributes broken", document(`{"mtu": 1}`, `{"mtu" 1}`), 8, 90, "invalid character '1' after object key"},
 		{"identity null", document(`"attributes"`, `"identity": null, "attributes"`), 8, 81, "the identity is null"},
 		{"dependencies", document(`"attributes"`, `"dependencies": [1], "attributes"`), 8, 86, "expected a string, found a number"},
+		{"known as a number", document(`"attributes"`, `"known_as": 1, "attributes"`), 8, 81, "expected a string, found a number"},
+		{"known as no address", document(`"attributes"`, `"known_as": "bridge", "attributes"`), 8, 81, "bad address"},
 		{"sensitive", document(`"attributes"`, `"sensitive": "x", "attributes"`), 8, 82, "expected the sensitive paths (an array), found a string"},
 	}
 	for _, tt := range tests {

@@ -173,6 +173,12 @@ func (e *encoder) resource(r *Resource) {
 	if len(r.Dependencies) > 0 {
 		e.key("dependencies").strings(r.Dependencies)
 	}
+	if r.Marked() != r.Address {
+		e.key("known_as").string(r.KnownAs.String())
+	}
+	if r.Origin() != r.Address {
+		e.key("made_as").string(r.MadeAs.String())
+	}
 	if good && e.err != nil {
 		e.err = fmt.Errorf("resource %s: %w", r.Address, e.err)
 	}

@@ -10,6 +10,8 @@ func FuzzDecode(f *testing.F) {
 	f.Add([]byte(document("", "")))
 	f.Add([]byte(document(`{"mtu": 1}`, `{"mtu": [1, {"a": "\u0000"}], "\"": -1.5e3}`)))
 	f.Add([]byte(document(`"bridge.a"`, `"module.m.data.ping.a[\"\\u2028\"]"`)))
+	f.Add([]byte(document(`"attributes"`, `"known_as": "bridge.b[0]", "attributes"`)))
+	f.Add([]byte(document(`"attributes"`, `"known_as": "bridge.a", "attributes"`)))
 	f.Add([]byte(`{"format":1,"resources":[{"attributes":{]}`))
 	f.Fuzz(func(t *testing.T, doc []byte) {
 		st, err := decode(File, doc)
@@ -34,7 +36,7 @@ func FuzzDecode(f *testing.F) {
 func FuzzJournal(f *testing.F) {
 	f.Add([]byte(beginBody), []byte(`{"entry":"intent","action":"delete","address":"bridge.a","resource":null}`), []byte{})
 	f.Add([]byte(beginBody), []byte(`{"entry":"outcome","action":"create","address":"bridge.a[0]","error":"no",`+
-		`"resource":{"schema_version":1,"status":"tainted","attributes":{"a":[null]},"identity":7,"dependencies":["b.c"]}}`),
+		`"resource":{"schema_version":1,"status":"tainted","attributes":{"a":[null]},"identity":7,"dependencies":["b.c"],"known_as":"bridge.b"}}`),
 		[]byte("0123abcd {"))
 	f.Add([]byte(beginBody), []byte(`{"entry":"end"}`), []byte("\n"))
 	f.Add([]byte(`{}`), []byte(`[`), []byte("x\n\n"))

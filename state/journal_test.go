@@ -43,6 +43,7 @@ func TestJournalGolden(t *testing.T) {
 	a, b := link(t, "veth_pair.a", "1500"), link(t, `veth_pair.b["x"]`, "1500")
 	b.Attributes = json.RawMessage("{\n  \"mtu\": null\n}")
 	b.Dependencies = []string{"veth_pair.a"}
+	b.KnownAs = address(t, "veth_pair.c")
 	j := began(t, dir, stateOf(a))
 	record(t, j, Intent(Create, b.Address, b), Intent(Update, a.Address, a))
 	record(t, j, Outcome(Create, b.Address, b, "set the MTU: \"no\"\nsuch device"))
@@ -85,6 +86,10 @@ func TestFold(t *testing.T) {
 		r.Identity = json.RawMessage(identity)
 		return r
 	}
+	moved := func(r *Resource) *Resource {
+		r.KnownAs = address(t, "veth_pair.old")
+		return r
+	}
 	tests := []struct {
 		name         string
 		before, want *Resource
@@ -105,6 +110,9 @@ func TestFold(t *testing.T) {
 			[]Entry{Intent(Update, at, known(a("2"), `{"old":1}`))}, []Interrupted{{at, Update}}},
 		{"update without identity interrupted", a("1"), is(a("1"), Unfinished),
 			[]Entry{Intent(Update, at, known(a("2"), ""))}, []Interrupted{{at, Update}}},
+		{"marked anew", moved(a("1")), a("1"), []Entry{Intent(Update, at, a("1")), Outcome(Update, at, a("1"), "")}, nil},
+		{"marking anew interrupted", moved(a("1")), is(moved(a("1")), Unfinished), []Entry{Intent(Update, at, a("1"))},
+			[]Interrupted{{at, Update}}},
 		{"failed with an error that is not UTF-8", nil, nil, []Entry{
 			Intent(Create, at, a("1")), Outcome(Create, at, nil, "no \xff")}, nil},
 		{"update of what is not recorded interrupted", nil, is(a("2"), Unfinished),

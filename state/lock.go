@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/user"
 	"strconv"
@@ -71,8 +72,8 @@ type Lock struct {
 
 // Lock takes the folder's lock, which the kernel releases if this process dies. While
 // somebody else holds it, Lock waits up to timeout (0: not at all, but for a moment when the
-// process that took it has ended) and then gives a *LockedError; onWait, if not nil, is told of each new holder that is waited for. What info
-// leaves out of PID, User and Since is filled in.
+// process that took it has ended) and then gives a *LockedError; onWait, if not nil, is told of
+// each new holder that is waited for. What info leaves out of PID, User and Since is filled in.
 func (s *Store) Lock(ctx context.Context, info LockInfo, timeout time.Duration, onWait func(holder LockInfo)) (*Lock, error) {
 	if s.lock != nil {
 		return nil, errors.New("lock state: this store holds the lock already, which is a bug")
@@ -87,11 +88,29 @@ func (s *Store) Lock(ctx context.Context, info LockInfo, timeout time.Duration, 
 		return nil, fmt.Errorf("lock state: %w", err)
 	}
 	l := &Lock{store: s, file: f, info: info.filled()}
-	if err := l.acquire(ctx, timeout, onWait); err != nil {
+	err = l.acquire(ctx, timeout, onWait)
+	if err == nil {
+		err = l.checkPlace()
+	}
+	if err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
 	s.lock = l
 	return l, nil
+}
+
+// checkPlace refuses the lock of a workspace that was deleted while it was waited for: nobody
+// who comes later would meet it.
+func (l *Lock) checkPlace() error {
+	held, err := l.file.Stat()
+	if err != nil {
+		return err
+	}
+	named, err := os.Lstat(l.file.Name())
+	if errors.Is(err, fs.ErrNotExist) || err == nil && !os.SameFile(held, named) {
+		return ErrWorkspaceGone
+	}
+	return err
 }
 
 func (l *Lock) acquire(ctx context.Context, timeout time.Duration, onWait func(LockInfo)) error {
@@ -157,6 +176,21 @@ func (l *Lock) holder() LockInfo {
 		return LockInfo{}
 	}
 	return info
+}
+
+// Holder tells who holds the lock of the folder; held is false where nobody does.
+func (s *Store) Holder(ctx context.Context, info LockInfo) (holder LockInfo, held bool, err error) {
+	if _, err := os.Lstat(s.path(lockFile)); errors.Is(err, fs.ErrNotExist) {
+		return LockInfo{}, false, nil
+	}
+	l, err := s.Lock(ctx, info, 0, nil)
+	if locked := (*LockedError)(nil); errors.As(err, &locked) {
+		return locked.Holder, true, nil
+	}
+	if err != nil {
+		return LockInfo{}, false, err
+	}
+	return LockInfo{}, false, l.Unlock()
 }
 
 // Unlock lets others change the state.

@@ -68,6 +68,23 @@ type Resource struct {
 	Identity      json.RawMessage // what the kernel knows the object by, or nil
 	Sensitive     []string        // paths of attributes that are not to be shown
 	Dependencies  []string        // addresses of instances, or of whole blocks
+
+	// KnownAs is the address that the kernel's marks still carry after the record was moved
+	// to another one, until the object is marked anew. Zero: Address.
+	KnownAs addr.Instance
+
+	// MadeAs is the address that the object was made at, from which follows what configuration
+	// leaves out, such as a name. It stays when the record is moved, so that nothing of the
+	// object changes. Zero: Address.
+	MadeAs addr.Instance
+}
+
+// Marked gives the address that the object's marks in the kernel carry.
+func (r *Resource) Marked() addr.Instance {
+	if r.KnownAs == (addr.Instance{}) {
+		return r.Address
+	}
+	return r.KnownAs
 }
 
 // New gives an empty state with a new lineage.

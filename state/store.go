@@ -32,16 +32,23 @@ var (
 	ErrStale = errors.New("the recorded state is another one than this was made from")
 )
 
-// Store keeps the state of one working folder. It is for one goroutine; the Journal that it
-// gives is for many.
+// Store keeps the state of one working folder, or of one workspace of it. It is for one
+// goroutine; the Journal that it gives is for many.
 type Store struct {
-	dir     string
-	lock    *Lock
-	journal *Journal // of the run under way
+	dir       string
+	workspace string // "" for the default one
+	lock      *Lock
+	journal   *Journal // of the run under way
 }
 
-// Open names the working folder. Nothing is read or made yet.
+// Open names the working folder, in its default workspace. Nothing is read or made yet.
 func Open(dir string) *Store { return &Store{dir: dir} }
+
+// Backup is where the document from before the last save is.
+func (s *Store) Backup() string { return s.path(BackupFile) }
+
+// JournalFile is where the journal of a run is, until the run is saved.
+func (s *Store) JournalFile() string { return s.path(journalFile) }
 
 func (s *Store) path(name string) string { return filepath.Join(s.dir, name) }
 

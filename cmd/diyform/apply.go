@@ -146,6 +146,13 @@ func (v *view) applyFile(ctx context.Context, path string, f *applyFlags) error 
 
 // approvedPlan gives the plan of a file, if it is still what would be planned.
 func (s *session) approvedPlan(ctx context.Context, file *plan.File, f *stackFlags) (*plan.Plan, error) {
+	if file.Workspace != s.workspace {
+		return nil, s.view.failWith(&diag.Problem{
+			Summary: "The plan is of another workspace",
+			Detail: fmt.Sprintf("It was made in the workspace %q, and %q is selected. Select the other one with "+
+				"`diyform workspace select`, or make a plan here.", file.Workspace, s.workspace),
+		}, "")
+	}
 	if s.state.Serial == 0 && file.Serial == 0 {
 		s.state.Lineage = file.Lineage // the plan gave this state its lineage
 	}

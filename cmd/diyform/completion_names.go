@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"os"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -71,7 +70,7 @@ func containerOrFile(_ *cobra.Command, args []string, _ string) ([]string, cobra
 // recorded gives the state, or an empty one where there is none to be had: nobody who is
 // typing wants to read why.
 func recorded() *state.State {
-	st, _, err := state.Open(".").Load()
+	st, err := loadState()
 	if err != nil {
 		return &state.State{}
 	}
@@ -138,18 +137,11 @@ func variableAssignments(*cobra.Command, []string, string) ([]string, cobra.Shel
 	return list, cobra.ShellCompDirectiveNoSpace | cobra.ShellCompDirectiveNoFileComp
 }
 
-// workspaceNames lists the workspaces that have a folder of their own, and the one that is
-// always there.
+// workspaceNames lists the workspaces that there are.
 func workspaceNames() []string {
-	list := []string{"default"}
-	entries, err := os.ReadDir("diyform.state.d")
+	list, err := state.Workspaces(".")
 	if err != nil {
-		return list // there are no others
-	}
-	for _, e := range entries {
-		if e.IsDir() {
-			list = append(list, e.Name())
-		}
+		return nil // as with recorded
 	}
 	return list
 }

@@ -157,7 +157,7 @@ func (c *console) answerAll(ctx context.Context) error {
 	in, stop := c.typed(ctx)
 	defer stop()
 	lines := bufio.NewReader(in)
-	var pending unfinished
+	var pending unfinishedInput
 	for {
 		line, err := lines.ReadString('\n')
 		text, whole := pending.add(strings.TrimRight(line, "\r\n"))
@@ -198,14 +198,14 @@ func (c *console) typed(ctx context.Context) (in io.Reader, stop func()) {
 	}
 }
 
-// unfinished is an expression of which more lines are to come.
-type unfinished struct {
+// unfinishedInput is an expression of which more lines are to come.
+type unfinishedInput struct {
 	lines []string
 	depth int // of open brackets and the like; 1 after a backslash at the end of a line
 }
 
 // add takes a line and gives the expression, if that is whole.
-func (u *unfinished) add(line string) (text string, whole bool) {
+func (u *unfinishedInput) add(line string) (text string, whole bool) {
 	line, goesOn := strings.CutSuffix(line, "\\")
 	u.lines = append(u.lines, line)
 	u.depth = openDepth(strings.Join(u.lines, "\n"))
@@ -219,7 +219,7 @@ func (u *unfinished) add(line string) (text string, whole bool) {
 }
 
 // rest gives what there is, and forgets it.
-func (u *unfinished) rest() string {
+func (u *unfinishedInput) rest() string {
 	text := strings.Join(u.lines, "\n")
 	u.lines, u.depth = nil, 0
 	return text

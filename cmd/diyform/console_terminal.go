@@ -38,7 +38,7 @@ func (c *console) converse(ctx context.Context) error {
 	}{&interruptReader{from: in}, c.view.out}, "")
 	t.terminal.History = t
 	t.terminal.AutoCompleteCallback = t.key
-	var pending unfinished
+	var pending unfinishedInput
 	for {
 		line, err := t.readLine(pending.depth)
 		switch {

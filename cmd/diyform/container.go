@@ -14,8 +14,6 @@ import (
 	"github.com/diyform/diyform/plan"
 	"github.com/diyform/diyform/providers/container"
 	"github.com/diyform/diyform/providers/container/supervisor"
-	"github.com/diyform/diyform/providers/registry"
-	"github.com/diyform/diyform/state"
 )
 
 // recordedContainer is the container that a command is about.
@@ -38,8 +36,11 @@ func (v *view) container(ctx context.Context, address string) (*recordedContaine
 
 // openContainers opens the state for a command that is about containers.
 func (v *view) openContainers() (*session, error) {
-	s := &session{view: v, registry: registry.New(), store: state.Open(".")}
-	if err := s.load(); err != nil {
+	s, err := newSession(v)
+	if err == nil {
+		err = s.load()
+	}
+	if err != nil {
 		return nil, v.stateError(err)
 	}
 	if err := s.connect(); err != nil {
@@ -104,8 +105,8 @@ func (s *session) containerAddresses() []string {
 // them where that is 0.
 func completeContainers(most int) cobra.CompletionFunc {
 	return func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-		s := &session{registry: registry.New(), store: state.Open(".")}
-		if most > 0 && len(args) >= most || s.load() != nil {
+		s, err := newSession(nil)
+		if most > 0 && len(args) >= most || err != nil || s.load() != nil {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
 		var left []string

@@ -18,6 +18,19 @@ var examples = map[string][]string{
 	"state list": {"diyform state list", "diyform state list module.lab container.web"},
 	"state show": {"diyform state show 'network_namespace.host[\"a\"]'"},
 
+	"state pull": {"diyform state pull >saved.json"},
+	"state push": {"diyform state push saved.json", "ssh other diyform -chdir=lab state pull | diyform state push -"},
+	"taint":      {"diyform taint container.web"},
+	"untaint":    {"diyform untaint container.web"},
+
+	"force-unlock":     {"diyform force-unlock"},
+	"workspace":        {"diyform workspace new test", "diyform workspace select default"},
+	"workspace list":   {"diyform workspace list"},
+	"workspace show":   {"diyform workspace show"},
+	"workspace new":    {"diyform workspace new test"},
+	"workspace select": {"diyform workspace select test"},
+	"workspace delete": {"diyform workspace delete test"},
+
 	"ps":      {"diyform ps", "diyform ps -json"},
 	"top":     {"diyform top", "diyform top -json -n 1 -sort=memory"},
 	"logs":    {"diyform logs container.web", "diyform logs -f -since=10m container.web container.db"},
@@ -45,15 +58,19 @@ var examples = map[string][]string{
 
 // longer tells more about commands of which their summary does not tell all.
 var longer = map[string]string{
-	"state": "Looks at what is recorded of the stack: the state, in diyform.state.json.",
 	"state show": "Shows the attributes that are recorded of one resource. What must not be seen is not shown;\n" +
 		"`diyform show -json` has it.",
 	"show": "Shows the recorded resources and outputs, or what a plan file would do. Nothing is read from the kernel.",
 	"output": "Shows the outputs as the last apply recorded them, or one of them. The value of a sensitive one is\n" +
 		"shown where it is named, and with -json.",
-	"image list": "Lists the images of the store, which all stacks of a user share, and who uses them.",
-	"metadata":   "Prints what the language has, for editors and other programs.",
-	"version":    "Shows the version of diyform, and what it was built with.",
+	"image list":       "Lists the images of the store, which all stacks of a user share, and who uses them.",
+	"workspace show":   "Shows the name of the selected workspace, which diyform.workspace is in expressions.",
+	"workspace new":    "Makes a workspace with an empty state, and selects it.",
+	"workspace select": "Selects the workspace that commands in this folder work on from now on.",
+	"workspace delete": "Deletes a workspace in which nothing is recorded any more. The default one stays.",
+	"workspace list":   "Lists the workspaces of this folder, with a star before the selected one.",
+	"metadata":         "Prints what the language has, for editors and other programs.",
+	"version":          "Shows the version of diyform, and what it was built with.",
 }
 
 // addExamples gives commands what stands here about them, unless they have their own.

@@ -67,6 +67,9 @@ func checkExample(t *testing.T, root *cobra.Command, line string) {
 			if word == "--" {
 				break
 			}
+			if word == "-" {
+				continue // standard input
+			}
 			name, _, _ := strings.Cut(strings.TrimPrefix(word, "-"), "=")
 			if strings.HasPrefix(word, "-") && cmd.Flags().Lookup(name) == nil && cmd.Flags().ShorthandLookup(name) == nil {
 				t.Errorf("%s: %s has no flag %s", line, cmd.CommandPath(), word)

@@ -3,11 +3,8 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -176,7 +173,7 @@ func idOfResource(address string) (string, bool) {
 	if err != nil || a.Type != "root_image" {
 		return "", false
 	}
-	st, _, err := state.Open(".").Load()
+	st, err := loadState()
 	if err != nil || st.Resources[a] == nil {
 		return "", false
 	}
@@ -287,10 +284,18 @@ func holdsImage(ctx context.Context, u image.Use) bool {
 	if u.Stack == "" {
 		return true
 	}
-	if _, err := os.Stat(filepath.Join(u.Stack, ".diyform")); errors.Is(err, fs.ErrNotExist) {
+	names, err := state.Workspaces(u.Stack)
+	return err != nil || slices.ContainsFunc(names, func(name string) bool { return workspaceHolds(ctx, u, name) })
+}
+
+func workspaceHolds(ctx context.Context, u image.Use, workspace string) bool {
+	store, err := state.OpenWorkspace(u.Stack, workspace)
+	if err != nil {
+		return true
+	}
+	if !store.Used() {
 		return false
 	}
-	store := state.Open(u.Stack)
 	lock, err := store.Lock(ctx, state.LockInfo{Command: "diyform image"}, 0, func(state.LockInfo) {})
 	if err != nil {
 		return true

@@ -22,7 +22,7 @@ func newOutput(v *view) *cobra.Command {
 		Short: "Show the outputs of the last apply",
 		Args:  cobra.MaximumNArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
-			st, _, err := state.Open(".").Load()
+			st, err := loadState()
 			if err != nil {
 				return v.stateError(err)
 			}

@@ -17,8 +17,6 @@ import (
 	"github.com/diyform/diyform/providers"
 	"github.com/diyform/diyform/providers/container"
 	"github.com/diyform/diyform/providers/container/supervisor"
-	"github.com/diyform/diyform/providers/registry"
-	"github.com/diyform/diyform/state"
 )
 
 // containerRow is a container as `diyform ps -json` shows it. Scripts rely on the keys.
@@ -81,8 +79,11 @@ func newPs(v *view) *cobra.Command {
 
 // containers lists those of the stack in the working folder. Nothing is printed.
 func (v *view) containers(ctx context.Context) ([]containerRow, error) {
-	s := &session{view: v, registry: registry.New(), store: state.Open(".")}
-	if err := s.load(); err != nil {
+	s, err := newSession(v)
+	if err == nil {
+		err = s.load()
+	}
+	if err != nil {
 		return nil, diag.FromError(explainAccess(err), "The state cannot be read", nil)
 	}
 	if err := s.connect(); err != nil {

@@ -23,7 +23,6 @@ import (
 	"github.com/diyform/diyform/internal/modsource"
 	"github.com/diyform/diyform/plan"
 	"github.com/diyform/diyform/providers"
-	"github.com/diyform/diyform/providers/registry"
 	"github.com/diyform/diyform/state"
 )
 
@@ -31,12 +30,15 @@ import (
 type session struct {
 	view     *view
 	registry *providers.Registry
-	store    *state.Store
-	state    *state.State
-	recovery *state.Recovery
+
+	workspace string // its name
+	store     *state.Store
+	state     *state.State
+	recovery  *state.Recovery
+	lock      *state.Lock
+
 	env      providers.Env
 	sessions *providers.Sessions
-	lock     *state.Lock
 
 	loader    config.Loader
 	config    *config.Config // nil for commands that need none
@@ -150,7 +152,10 @@ func (f variableFlag) Type() string {
 // open loads the state of the working folder and opens sessions with the providers. With
 // lock it takes the lock first.
 func (v *view) open(ctx context.Context, command string, lock bool, f *stackFlags) (*session, error) {
-	s := &session{view: v, registry: registry.New(), store: state.Open(".")}
+	s, err := newSession(v)
+	if err != nil {
+		return nil, v.stateError(err)
+	}
 	s.loader = v.loader(ctx, modsource.New("."), modsource.Options{Ask: f != nil && f.input && v.interactive()})
 	if lock && !f.unlocked {
 		if err := s.takeLock(ctx, command, f.lockTimeout); err != nil {
@@ -202,7 +207,7 @@ func (s *session) connect() error {
 		return err
 	}
 	s.env = providers.Env{
-		Lineage: s.state.Lineage, BootID: boot, Dir: dir,
+		Lineage: s.state.Lineage, BootID: boot, Dir: dir, Workspace: s.workspace,
 		RuntimeDir: filepath.Join(runtimeRoot(), s.state.Lineage),
 		DataDir:    dataRoot(),
 	}
@@ -321,7 +326,7 @@ func (s *session) plan(ctx context.Context, mode plan.Mode, options plan.Options
 	in.Mode, in.Options = mode, options
 	p, diags := plan.New(ctx, in)
 	if diags.HasErrors() {
-		return nil, s.view.fail(s.files(), diags)
+		return nil, s.view.fail(s.files(), s.nameWorkspaces(diags))
 	}
 	s.view.diagnostics(s.files(), diags)
 	return p, nil
@@ -331,7 +336,7 @@ func (s *session) plan(ctx context.Context, mode plan.Mode, options plan.Options
 func (s *session) input() plan.Input {
 	return plan.Input{
 		Config: s.config, Variables: s.variables, State: s.state, Registry: s.registry,
-		Sessions: s.sessions, Env: s.env,
+		Sessions: s.sessions, Env: s.env, Workspace: s.workspace,
 	}
 }
 

@@ -20,8 +20,11 @@ func newShow(v *view) *cobra.Command {
 			if len(args) == 1 {
 				return v.showFile(args[0], asJSON)
 			}
-			s := &session{view: v, registry: registry.New(), store: state.Open(".")}
-			if err := s.load(); err != nil {
+			s, err := newSession(v)
+			if err == nil {
+				err = s.load()
+			}
+			if err != nil {
 				return v.stateError(err)
 			}
 			if asJSON {

@@ -9,12 +9,14 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/diyform/diyform/internal/diag"
+	"github.com/diyform/diyform/state"
 )
 
 // unit is a systemd unit that applies a folder's configuration at boot.
 type unit struct {
 	name      string
 	dir       string // of the configuration
+	workspace string
 	program   string
 	variables variableFlags
 	user      bool
@@ -33,8 +35,8 @@ func newSystemd(v *view) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "systemd",
 		Short: "Print a systemd unit that applies the configuration at boot",
-		Long: "Print a systemd unit that applies the configuration of this folder at boot. It begins with the commands that\n" +
-			"put it in its place; nothing is installed.\n\n" +
+		Long: "Print a systemd unit that applies the configuration of this folder at boot, in the workspace that is selected\n" +
+			"now. It begins with the commands that put it in its place; nothing is installed.\n\n" +
 			"systemctl stop, and with it a shutdown, stops the containers and leaves the rest: a destroy would take along\n" +
 			"volumes too. -on-stop=destroy does that where nothing has to be kept, -on-stop=leave does nothing.\n" +
 			"systemctl reload applies again what was changed in the files.",
@@ -52,7 +54,7 @@ func newSystemd(v *view) *cobra.Command {
 			return nil
 		},
 	}
-	cmd.Flags().StringVar(&u.name, "name", "", "name of the unit (default diyform- and the folder's)")
+	cmd.Flags().StringVar(&u.name, "name", "", "name of the unit (default diyform- and the folder's, and the workspace's)")
 	cmd.Flags().BoolVar(&u.user, "user", os.Geteuid() != 0, "a unit of this user's, for systemctl --user")
 	cmd.Flags().StringVar(&u.onStop, "on-stop", stopContainers, "what systemctl stop does: stop, destroy or leave")
 	cmd.Flags().Var(variableFlag{&u.variables, false}, "var", "set a variable, as in apply")
@@ -73,6 +75,11 @@ func (u *unit) locate() error {
 	if u.program, err = os.Executable(); err != nil {
 		return err
 	}
+	s, err := newSession(nil)
+	if err != nil {
+		return err
+	}
+	u.workspace = s.workspace
 	for _, path := range []string{u.dir, u.program} {
 		if strings.ContainsAny(path, "\n\"\\") {
 			return &diag.Problem{Summary: "The folder cannot be named in a unit",
@@ -81,6 +88,9 @@ func (u *unit) locate() error {
 	}
 	if u.name = strings.TrimSuffix(u.name, ".service"); u.name == "" {
 		u.name = "diyform-" + unitName(filepath.Base(u.dir))
+		if u.workspace != state.DefaultWorkspace {
+			u.name += "-" + u.workspace
+		}
 	}
 	if u.name != unitName(u.name) || len(u.name) > maxUnitName {
 		return &diag.Problem{Summary: "Invalid unit name",
@@ -123,6 +133,7 @@ func (u *unit) text() string {
 	line("Type=oneshot")
 	line("RemainAfterExit=yes")
 	line("WorkingDirectory=%s", specifier(u.dir))
+	line("Environment=%s=%s", workspaceVariable, u.workspace)
 	apply := append([]string{"apply", "-auto-approve", "-input=false", "-lock-timeout=10m"}, u.arguments()...)
 	line("ExecStart=%s", u.command(apply...))
 	line("ExecReload=%s", u.command(apply...))

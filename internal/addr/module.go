@@ -130,7 +130,7 @@ func (m Module) Compare(o Module) int {
 // ParseModule reads the address of a module.
 func ParseModule(s string) (Module, error) {
 	steps, rest, err := parseModuleSteps(s)
-	if err == nil && (rest != "" || len(steps) == 0) {
+	if err == nil && (rest != "" || len(steps) == 0 || strings.HasSuffix(s, ".")) {
 		err = fmt.Errorf("expected module.NAME at %q", rest)
 	}
 	if err != nil {

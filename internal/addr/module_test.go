@@ -31,6 +31,7 @@ func TestParseModule(t *testing.T) {
 		`module.a["x"]x`:   "expected a dot",
 		`module.a["x`:      "expected an index",
 		"module.a.bridge.": "expected module.NAME",
+		"module.a.":        "expected module.NAME",
 	} {
 		if got, err := addr.ParseModule(text); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %s, %v, want %s", text, got, err, want)

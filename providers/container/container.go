@@ -122,7 +122,7 @@ func deriveNetwork(d *providers.Derivation) {
 	case slices.Contains(shares.Join, "network"):
 		mode = containers
 	case os.Geteuid() == 0: // only who may mount can give a namespace a name
-		name = cty.StringVal(providers.ObjectName(d.Address))
+		name = cty.StringVal(d.Env.ObjectName(d.Address))
 	}
 	d.Set("network_mode", cty.StringVal(mode))
 	d.Set("network_namespace", name)

@@ -119,7 +119,7 @@ func (v *bridgeAttrs) observe(ns *view, l *rtnl.Link, recorded *bridgeAttrs, t *
 // with it, leases and what others remember of this machine stay valid.
 func (bridge) Derive(d *providers.Derivation) {
 	mac := d.Get("mac_address")
-	deriveLink(d, "", providers.ObjectName(d.Address))
+	deriveLink(d, "", d.Env.ObjectName(d.Address))
 	if d.Config.GetAttr("uplink").IsNull() || !d.Config.GetAttr("mac_address").IsNull() {
 		return
 	}

@@ -92,7 +92,7 @@ func settleBridge(ctx context.Context, k *session, conn *rtnl.Conn, l *rtnl.Link
 	options := op.Planned.options()
 	w := &wanted{
 		end: e, mark: k.env.Mark(op.Address), bridge: &options,
-		altName: altName(e.Name, providers.ObjectName(op.Address)),
+		altName: altName(e.Name, k.env.ObjectName(op.Address)),
 		keep:    append(id.Uplink.onBridge(l.Index, e.Name), id.Returning.onBridge(l.Index, e.Name)...),
 	}
 	if err := k.makeRoomForIPv6(ctx, conn, l, w); err != nil {

@@ -70,7 +70,7 @@ func namespaceSettled(name string, id netns.ID) (namespaceAttrs, namespaceIdenti
 // Derive gives the name and the path that follows from it.
 func (networkNamespace) Derive(d *providers.Derivation) {
 	if d.Config.GetAttr("name").IsNull() {
-		d.Set("name", cty.StringVal(providers.ObjectName(d.Address)))
+		d.Set("name", cty.StringVal(d.Env.ObjectName(d.Address)))
 	}
 	name := d.Get("name")
 	if !name.IsKnown() {

@@ -8,7 +8,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/diyform/diyform/internal/linux/rtnl"
-	"github.com/diyform/diyform/providers"
 )
 
 // newPair is a pair that is being made.
@@ -69,7 +68,7 @@ func (k *session) newPairs(ctx context.Context, conn *rtnl.Conn, ops []*vethOp) 
 }
 
 func (k *session) newPair(ctx context.Context, conn *rtnl.Conn, op *vethOp, bridges map[string]int) (*newPair, error) {
-	v, mark, base := &op.Planned, k.env.Mark(op.Address), providers.ObjectName(op.Address)
+	v, mark, base := &op.Planned, k.env.Mark(op.Address), k.env.ObjectName(op.Address)
 	p := &newPair{op: op, id: op.Intent}
 	ns, err := k.namespace(v.Peer.Namespace)
 	if err == nil {

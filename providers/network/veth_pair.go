@@ -124,7 +124,7 @@ func readEnd(s *snapshot, recorded end, id linkIdentity, mark string) (*end, err
 
 // Derive names both ends and gives them their MAC addresses.
 func (vethPair) Derive(d *providers.Derivation) {
-	base := providers.ObjectName(d.Address)
+	base := d.Env.ObjectName(d.Address)
 	deriveLink(d, "", base)
 	deriveLink(d, "peer.", base+"-peer")
 }
@@ -202,7 +202,7 @@ func (v vethPair) Apply(ctx context.Context, k *session, action providers.Action
 func (vethPair) update(ctx context.Context, k *session, op *vethOp) {
 	attrs, id := op.Planned, op.Prior.Identity
 	mark := k.env.Mark(op.Address)
-	base := providers.ObjectName(op.Address)
+	base := k.env.ObjectName(op.Address)
 	near, err := k.updateEnd(ctx, attrs.near(), op.Prior.Attrs.Name, "", mark, base, &id.Near)
 	if err == nil {
 		attrs.setNear(near)

@@ -1,0 +1,103 @@
+package state
+
+import (
+	"slices"
+
+	"github.com/diyform/diyform/internal/addr"
+)
+
+// Origin gives the address that the object was made at.
+func (r *Resource) Origin() addr.Instance {
+	if r.MadeAs == (addr.Instance{}) {
+		return r.Address
+	}
+	return r.MadeAs
+}
+
+// movedTo gives the record at another address. The kernel, and what was derived from the
+// address, know nothing of that yet.
+func (r *Resource) movedTo(to addr.Instance) *Resource {
+	c := *r
+	c.KnownAs, c.MadeAs, c.Address = differing(r.Marked(), to), differing(r.Origin(), to), to
+	return &c
+}
+
+// differing gives a, or the zero address where it is b.
+func differing(a, b addr.Instance) addr.Instance {
+	if a == b {
+		return addr.Instance{}
+	}
+	return a
+}
+
+// Moved gives the state with records at other addresses, by the addresses that they have.
+// What depends on them says so under the new ones. Records that stay are shared.
+func (s *State) Moved(to map[addr.Instance]addr.Instance) *State {
+	next := *s
+	next.Resources = make(map[addr.Instance]*Resource, len(s.Resources))
+	blocks := map[string][]string{}
+	for _, from := range sortedKeys(to) {
+		old, now := from.Resource.String(), to[from].Resource.String()
+		if !slices.Contains(blocks[old], now) {
+			blocks[old] = append(blocks[old], now)
+		}
+	}
+	left := map[string]bool{}
+	for a, r := range s.Resources {
+		if now, ok := to[a]; ok {
+			r = r.movedTo(now)
+		}
+		next.Resources[r.Address] = r
+		left[r.Address.Resource.String()] = true
+	}
+	for a, r := range next.Resources {
+		next.Resources[a] = r.withDependencies(to, blocks, left)
+	}
+	return &next
+}
+
+func sortedKeys(m map[addr.Instance]addr.Instance) []addr.Instance {
+	keys := make([]addr.Instance, 0, len(m))
+	for a := range m {
+		keys = append(keys, a)
+	}
+	slices.SortFunc(keys, addr.Instance.Compare)
+	return keys
+}
+
+// withDependencies rewrites what the record depends on. A dependency on a whole block is one
+// on all blocks that its instances are of now, and on itself if it has any left.
+func (r *Resource) withDependencies(to map[addr.Instance]addr.Instance, blocks map[string][]string, left map[string]bool) *Resource {
+	var out []string
+	changed := false
+	add := func(list ...string) {
+		for _, d := range list {
+			if !slices.Contains(out, d) {
+				out = append(out, d)
+			}
+		}
+	}
+	for _, text := range r.Dependencies {
+		a, err := addr.Parse(text)
+		now, moved := to[a]
+		switch {
+		case err == nil && moved:
+			add(now.String())
+			changed = true
+		case err == nil && a.Key.IsZero() && blocks[text] != nil:
+			if left[text] {
+				add(text)
+			}
+			add(blocks[text]...)
+			changed = true
+		default:
+			add(text)
+		}
+	}
+	if !changed {
+		return r
+	}
+	c := *r
+	c.Dependencies = out
+	return &c
+}
