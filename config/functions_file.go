@@ -28,7 +28,7 @@ func fileFunctions(dir string) map[string]function.Function {
 		})
 	}
 	return map[string]function.Function{
-		"abspath": textFunc(func(path string) (string, error) { return filepath.Abs(joinPath(dir, path)) }),
+		"abspath": textFunc(filepath.Abs),
 		"file":    textFunc(func(path string) (string, error) { return readText(dir, path) }),
 		"filebase64": textFunc(func(path string) (string, error) {
 			content, err := readFile(dir, path)
@@ -46,8 +46,11 @@ func fileFunctions(dir string) map[string]function.Function {
 }
 
 func expandHome(path string) (string, error) {
-	if path != "~" && !strings.HasPrefix(path, "~/") {
+	if !strings.HasPrefix(path, "~") {
 		return path, nil
+	}
+	if path != "~" && path[1] != '/' {
+		return "", fmt.Errorf("%s: only ~ alone or ~/ stand for a home folder, not another user's name", path)
 	}
 	home, err := os.UserHomeDir()
 	if err != nil {
@@ -110,20 +113,19 @@ func makeFileSet(dir string) function.Function {
 		Type:         function.StaticReturnType(cty.Set(cty.String)),
 		RefineResult: notNull,
 		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
-			path, err := expandHome(args[0].AsString())
-			if err != nil {
-				return cty.NilVal, function.NewArgError(0, err)
-			}
-			root := joinPath(dir, path)
-			matches, err := doublestar.FilepathGlob(filepath.Join(root, args[1].AsString()), doublestar.WithFilesOnly())
+			root := joinPath(dir, args[0].AsString())
+			matches, err := doublestar.FilepathGlob(filepath.Join(root, args[1].AsString()))
 			if err != nil {
 				return cty.NilVal, function.NewArgError(1, err)
 			}
 			files := []cty.Value{}
 			for _, match := range matches {
 				info, err := os.Stat(match)
-				if err != nil || !info.Mode().IsRegular() {
-					continue // a device, or a link to nothing
+				if err != nil { // a link to nothing
+					return cty.NilVal, function.NewArgError(1, err)
+				}
+				if !info.Mode().IsRegular() {
+					continue
 				}
 				inside, err := filepath.Rel(root, match)
 				if err != nil {

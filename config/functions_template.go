@@ -1,7 +1,7 @@
 package config
 
 import (
-	"maps"
+	"fmt"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
@@ -9,54 +9,81 @@ import (
 	"github.com/zclconf/go-cty/cty/function"
 )
 
-// addTemplates adds the functions that render templates. In a template all functions but
-// these can be called.
+// maxTemplateDepth is how deep templates may call templatefile. HCL evaluates both sides of a
+// condition, so a template that calls itself has no other end than a for over nothing.
+const maxTemplateDepth = 1024
+
+// addTemplates adds the functions that render templates. A template can call all functions in
+// all, also those that are added later.
 func addTemplates(dir string, all map[string]function.Function) {
-	inside := maps.Clone(all)
-	delete(inside, "templatefile")
-	delete(inside, "templatestring")
-	all["templatefile"] = templateFunc("path", inside, func(path string) (src, name string, err error) {
-		src, err = readText(dir, path)
-		return src, path, err
-	})
-	all["templatestring"] = templateFunc("str", inside, func(src string) (string, string, error) {
+	scope := &hcl.EvalContext{Functions: all}
+	all["templatefile"] = templateFile(dir, scope, 0)
+	all["templatestring"] = templateFunc("data", scope, func(src string) (string, string, error) {
 		return src, "<templatestring argument>", nil
 	})
 }
 
+func templateFile(dir string, scope *hcl.EvalContext, depth int) function.Function {
+	inside := scope.NewChild()
+	return templateFunc("path", inside, func(path string) (src, name string, err error) {
+		if depth > maxTemplateDepth {
+			return "", "", fmt.Errorf("%s: templates call templatefile more than %d deep; does one call itself without an end?",
+				path, maxTemplateDepth)
+		}
+		if inside.Functions == nil { // made only when needed: each has another one inside
+			deeper := discreet(templateFile(dir, scope, depth+1))
+			inside.Functions = map[string]function.Function{"templatefile": deeper, coreNamespace + "templatefile": deeper}
+		}
+		src, err = readText(dir, path)
+		return src, path, err
+	})
+}
+
 // templateFunc makes a function of a template, which source finds by the first argument, and
-// an object whose members are the template's names.
-func templateFunc(param string, inside map[string]function.Function, source func(string) (src, name string, err error)) function.Function {
-	render := func(args []cty.Value) (cty.Value, error) {
-		src, name, err := source(args[0].AsString())
-		if err != nil {
-			return cty.NilVal, function.NewArgError(0, err)
-		}
-		if !args[1].CanIterateElements() || !args[1].Type().IsObjectType() && !args[1].Type().IsMapType() {
-			return cty.NilVal, function.NewArgErrorf(1, "must be a map or an object")
-		}
-		expr, diags := hclsyntax.ParseTemplate([]byte(src), name, hcl.InitialPos)
-		if diags.HasErrors() {
-			return cty.NilVal, function.NewArgError(0, diags)
-		}
-		val, diags := expr.Value(&hcl.EvalContext{Variables: args[1].AsValueMap(), Functions: inside})
-		if diags.HasErrors() {
-			return cty.NilVal, function.NewArgError(0, diags)
-		}
-		return val, nil
-	}
+// an object whose members are the template's names. What it gives is known only once it is
+// rendered: a template that is one expression can give anything.
+func templateFunc(param string, scope *hcl.EvalContext, source func(string) (src, name string, err error)) function.Function {
 	return function.New(&function.Spec{
 		Params: []function.Parameter{
 			{Name: param, Type: cty.String},
 			{Name: "vars", Type: cty.DynamicPseudoType},
 		},
-		Type: func(args []cty.Value) (cty.Type, error) {
-			if !args[0].IsKnown() || !args[1].IsKnown() {
-				return cty.DynamicPseudoType, nil
+		Type: function.StaticReturnType(cty.DynamicPseudoType),
+		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
+			src, name, err := source(args[0].AsString())
+			if err != nil {
+				return cty.NilVal, function.NewArgError(0, err)
 			}
-			val, err := render(args)
-			return val.Type(), err
+			expr, diags := hclsyntax.ParseTemplate([]byte(src), name, hcl.InitialPos)
+			if diags.HasErrors() {
+				return cty.NilVal, function.NewArgError(0, diags)
+			}
+			return render(expr, args[1], scope)
 		},
-		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) { return render(args) },
 	})
+}
+
+func render(expr hclsyntax.Expression, vars cty.Value, scope *hcl.EvalContext) (cty.Value, error) {
+	if !vars.Type().IsObjectType() && !vars.Type().IsMapType() {
+		return cty.NilVal, function.NewArgErrorf(1, "must be a map or an object")
+	}
+	inside := scope.NewChild()
+	inside.Variables = vars.AsValueMap()
+	for name := range inside.Variables {
+		if !hclsyntax.ValidIdentifier(name) {
+			return cty.NilVal, function.NewArgErrorf(1, "%q cannot be the name of a value in a template: "+
+				"a name is a letter, then letters, digits, underscores and dashes", name)
+		}
+	}
+	for _, traversal := range expr.Variables() {
+		if _, ok := inside.Variables[traversal.RootName()]; !ok {
+			return cty.NilVal, function.NewArgErrorf(1, "has no %q, which the template uses at %s",
+				traversal.RootName(), traversal.SourceRange())
+		}
+	}
+	val, diags := expr.Value(inside)
+	if diags.HasErrors() {
+		return cty.NilVal, function.NewArgError(0, diags)
+	}
+	return val, nil
 }

@@ -98,6 +98,7 @@ func dynamicReferences(block *hcl.Block, spec hcldec.Spec) []Reference {
 func nativeReferences(expr hclsyntax.Expression) []Reference {
 	w := &referenceWalker{
 		keys: map[*hclsyntax.ScopeTraversalExpr]hclsyntax.Expression{}, rests: map[hclsyntax.Node]hcl.Traversal{},
+		types: map[hclsyntax.Node]bool{},
 	}
 	// The walker returns no diagnostics.
 	_ = hclsyntax.Walk(expr, w)
@@ -111,10 +112,17 @@ type referenceWalker struct {
 	keys   map[*hclsyntax.ScopeTraversalExpr]hclsyntax.Expression
 	rests  map[hclsyntax.Node]hcl.Traversal // what follows an index, or the traversal that is indexed
 	scopes []map[string]struct{}
+	types  map[hclsyntax.Node]bool // type arguments, in which names are not values
+	inType bool
 }
 
 func (w *referenceWalker) Enter(node hclsyntax.Node) hcl.Diagnostics {
+	w.inType = w.inType || w.types[node]
 	switch n := node.(type) {
+	case *hclsyntax.FunctionCallExpr:
+		if i, ok := typeArguments[n.Name]; ok && i < len(n.Args) {
+			w.types[n.Args[i]] = true
+		}
 	case hclsyntax.ChildScope:
 		w.scopes = append(w.scopes, n.LocalNames)
 	case *hclsyntax.RelativeTraversalExpr:
@@ -124,7 +132,7 @@ func (w *referenceWalker) Enter(node hclsyntax.Node) hcl.Diagnostics {
 			w.keys[t], w.rests[t] = n.Key, w.rests[n]
 		}
 	case *hclsyntax.ScopeTraversalExpr:
-		if !w.isLocal(n.Traversal.RootName()) {
+		if !w.inType && !w.isLocal(n.Traversal.RootName()) {
 			w.refs = append(w.refs, newReference(n.Traversal, w.keyOf(n), w.rests[n]))
 		}
 	}
@@ -132,6 +140,9 @@ func (w *referenceWalker) Enter(node hclsyntax.Node) hcl.Diagnostics {
 }
 
 func (w *referenceWalker) Exit(node hclsyntax.Node) hcl.Diagnostics {
+	if w.types[node] {
+		w.inType = false
+	}
 	if _, ok := node.(hclsyntax.ChildScope); ok {
 		w.scopes = w.scopes[:len(w.scopes)-1]
 	}

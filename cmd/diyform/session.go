@@ -42,6 +42,7 @@ type session struct {
 	loader    config.Loader
 	config    *config.Config // nil for commands that need none
 	variables map[string]cty.Value
+	planTime  time.Time // of the plan file that is applied, else zero
 }
 
 // stackFlags are the flags of commands that plan.
@@ -299,7 +300,7 @@ func (s *session) plan(ctx context.Context, mode plan.Mode, options plan.Options
 	s.tellRecovery()
 	p, diags := plan.New(ctx, plan.Input{
 		Options: options, Config: s.config, Variables: s.variables, State: s.state, Registry: s.registry,
-		Sessions: s.sessions, Env: s.env, Mode: mode, Workspace: s.workspace,
+		Sessions: s.sessions, Env: s.env, Mode: mode, Workspace: s.workspace, Time: s.planTime,
 	})
 	if diags.HasErrors() {
 		return nil, s.view.fail(s.files(), s.nameWorkspaces(diags))
