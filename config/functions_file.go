@@ -2,7 +2,9 @@ package config
 
 import (
 	"encoding/hex"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,23 +16,26 @@ import (
 )
 
 var (
-	basenameFunc   = textFunc(func(s string) (string, error) { return filepath.Base(s), nil })
-	dirnameFunc    = textFunc(func(s string) (string, error) { return filepath.Dir(s), nil })
-	pathExpandFunc = textFunc(expandHome)
+	basenameFunc   = pathFunc(func(s string) (string, error) { return filepath.Base(s), nil })
+	dirnameFunc    = pathFunc(func(s string) (string, error) { return filepath.Dir(s), nil })
+	pathExpandFunc = pathFunc(expandHome)
 )
+
+// pathFunc makes a function of a path.
+func pathFunc(f func(string) (string, error)) function.Function { return textFuncOf("path", f) }
 
 // fileFunctions gives the functions that read files, relative to dir.
 func fileFunctions(dir string) map[string]function.Function {
 	digest := func(sum func([]byte) []byte, encode func([]byte) string) function.Function {
-		return textFunc(func(path string) (string, error) {
+		return pathFunc(func(path string) (string, error) {
 			content, err := readFile(dir, path)
 			return encode(sum(content)), err
 		})
 	}
 	return map[string]function.Function{
-		"abspath": textFunc(filepath.Abs),
-		"file":    textFunc(func(path string) (string, error) { return readText(dir, path) }),
-		"filebase64": textFunc(func(path string) (string, error) {
+		"abspath": pathFunc(filepath.Abs),
+		"file":    pathFunc(func(path string) (string, error) { return readText(dir, path) }),
+		"filebase64": pathFunc(func(path string) (string, error) {
 			content, err := readFile(dir, path)
 			return encode64(content), err
 		}),
@@ -64,7 +69,12 @@ func readFile(dir, path string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return readSource(joinPath(dir, path))
+	path = joinPath(dir, path)
+	content, err := readSource(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("there is no file %s; it is read before anything is made, so a file that a resource makes cannot be read here", path)
+	}
+	return content, err
 }
 
 func readText(dir, path string) (string, error) {
@@ -90,7 +100,8 @@ func makeFileExists(dir string) function.Function {
 			if err != nil {
 				return cty.NilVal, function.NewArgError(0, err)
 			}
-			info, err := os.Stat(joinPath(dir, path))
+			path = joinPath(dir, path)
+			info, err := os.Stat(path)
 			if os.IsNotExist(err) {
 				return cty.False, nil
 			}

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/hashicorp/hcl/v2"
@@ -27,8 +28,7 @@ func templateFile(dir string, scope *hcl.EvalContext, depth int) function.Functi
 	inside := scope.NewChild()
 	return templateFunc("path", inside, func(path string) (src, name string, err error) {
 		if depth > maxTemplateDepth {
-			return "", "", fmt.Errorf("%s: templates call templatefile more than %d deep; does one call itself without an end?",
-				path, maxTemplateDepth)
+			return "", "", templatesTooDeep(path)
 		}
 		if inside.Functions == nil { // made only when needed: each has another one inside
 			deeper := discreet(templateFile(dir, scope, depth+1))
@@ -52,7 +52,7 @@ func templateFunc(param string, scope *hcl.EvalContext, source func(string) (src
 		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
 			src, name, err := source(args[0].AsString())
 			if err != nil {
-				return cty.NilVal, function.NewArgError(0, err)
+				return cty.NilVal, templateError(err)
 			}
 			expr, diags := hclsyntax.ParseTemplate([]byte(src), name, hcl.InitialPos)
 			if diags.HasErrors() {
@@ -83,7 +83,32 @@ func render(expr hclsyntax.Expression, vars cty.Value, scope *hcl.EvalContext) (
 	}
 	val, diags := expr.Value(inside)
 	if diags.HasErrors() {
-		return cty.NilVal, function.NewArgError(0, diags)
+		return cty.NilVal, templateError(diags)
 	}
 	return val, nil
+}
+
+// templatesTooDeep is the error of a template, by its path, that is called too deep.
+type templatesTooDeep string
+
+func (path templatesTooDeep) Error() string {
+	return fmt.Sprintf("%s: templates call templatefile more than %d deep; does one call itself without an end?",
+		string(path), maxTemplateDepth)
+}
+
+// templateError is what is wrong with the template of a call. That of a thousand calls in
+// each other is told once, not with each of them before it.
+func templateError(err error) error {
+	if deep, ok := errors.AsType[templatesTooDeep](err); ok {
+		return deep
+	}
+	diags, _ := errors.AsType[hcl.Diagnostics](err)
+	for _, d := range diags {
+		if call, ok := d.Extra.(hclsyntax.FunctionCallDiagExtra); ok {
+			if deep, ok := errors.AsType[templatesTooDeep](call.FunctionCallError()); ok {
+				return deep
+			}
+		}
+	}
+	return function.NewArgError(0, err)
 }

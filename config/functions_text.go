@@ -46,9 +46,11 @@ var (
 )
 
 // textFunc makes a function from one string to another.
-func textFunc(f func(string) (string, error)) function.Function {
+func textFunc(f func(string) (string, error)) function.Function { return textFuncOf("str", f) }
+
+func textFuncOf(param string, f func(string) (string, error)) function.Function {
 	return function.New(&function.Spec{
-		Params:       []function.Parameter{{Name: "str", Type: cty.String}},
+		Params:       []function.Parameter{{Name: param, Type: cty.String}},
 		Type:         function.StaticReturnType(cty.String),
 		RefineResult: notNull,
 		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {

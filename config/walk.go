@@ -1,6 +1,8 @@
 package config
 
 import (
+	"slices"
+
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hcldec"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
@@ -98,7 +100,6 @@ func dynamicReferences(block *hcl.Block, spec hcldec.Spec) []Reference {
 func nativeReferences(expr hclsyntax.Expression) []Reference {
 	w := &referenceWalker{
 		keys: map[*hclsyntax.ScopeTraversalExpr]hclsyntax.Expression{}, rests: map[hclsyntax.Node]hcl.Traversal{},
-		types: map[hclsyntax.Node]bool{},
 	}
 	// The walker returns no diagnostics.
 	_ = hclsyntax.Walk(expr, w)
@@ -112,16 +113,16 @@ type referenceWalker struct {
 	keys   map[*hclsyntax.ScopeTraversalExpr]hclsyntax.Expression
 	rests  map[hclsyntax.Node]hcl.Traversal // what follows an index, or the traversal that is indexed
 	scopes []map[string]struct{}
-	types  map[hclsyntax.Node]bool // type arguments, in which names are not values
+	types  []hclsyntax.Node // arguments that are types: names in them are no values
 	inType bool
 }
 
 func (w *referenceWalker) Enter(node hclsyntax.Node) hcl.Diagnostics {
-	w.inType = w.inType || w.types[node]
+	w.inType = w.inType || slices.Contains(w.types, node)
 	switch n := node.(type) {
 	case *hclsyntax.FunctionCallExpr:
 		if i, ok := typeArguments[n.Name]; ok && i < len(n.Args) {
-			w.types[n.Args[i]] = true
+			w.types = append(w.types, n.Args[i])
 		}
 	case hclsyntax.ChildScope:
 		w.scopes = append(w.scopes, n.LocalNames)
@@ -140,7 +141,7 @@ func (w *referenceWalker) Enter(node hclsyntax.Node) hcl.Diagnostics {
 }
 
 func (w *referenceWalker) Exit(node hclsyntax.Node) hcl.Diagnostics {
-	if w.types[node] {
+	if w.inType && slices.Contains(w.types, node) {
 		w.inType = false
 	}
 	if _, ok := node.(hclsyntax.ChildScope); ok {
