@@ -45,7 +45,10 @@ func (s FunctionScope) Functions() map[string]function.Function {
 	}
 	addTemplates(s.Dir, all)
 	for name, f := range maps.Clone(all) {
-		f = described(name, discreet(f))
+		if !quotesNothing[name] {
+			f = discreet(f)
+		}
+		f = described(name, f)
 		all[name], all[coreNamespace+name] = f, f
 	}
 	return all

@@ -79,8 +79,7 @@ var lookupFunc = function.New(&function.Spec{
 })
 
 func missingKey(key cty.Value) error {
-	key, _ = key.Unmark()
-	return function.NewArgErrorf(1, "there is no key %q, and no default is given", key.AsString())
+	return function.NewArgErrorf(1, "there is no key %s, and no default is given", quoteUnlessHidden(key))
 }
 
 func lookupType(args []cty.Value) (cty.Type, error) {

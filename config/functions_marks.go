@@ -2,6 +2,7 @@ package config
 
 import (
 	"errors"
+	"strconv"
 
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/function"
@@ -71,6 +72,19 @@ var ephemeralAsNullFunc = function.New(&function.Spec{
 	},
 })
 
+// quotesNothing are the functions whose errors never have an argument's value in them. Their
+// arguments may be large collections, where discreet costs as much as the call itself.
+var quotesNothing = map[string]bool{
+	"alltrue": true, "anytrue": true, "can": true, "chunklist": true, "coalesce": true, "coalescelist": true,
+	"compact": true, "concat": true, "contains": true, "convert": true, "distinct": true, "element": true,
+	"ephemeralasnull": true, "flatten": true, "index": true, "issensitive": true, "join": true,
+	"jsonencode": true, "keys": true, "length": true, "lookup": true, "matchkeys": true, "merge": true,
+	"nonsensitive": true, "one": true, "range": true, "reverse": true, "sensitive": true,
+	"setintersection": true, "setproduct": true, "setsubtract": true, "setunion": true, "slice": true,
+	"sort": true, "sum": true, "tolist": true, "tomap": true, "toset": true, "transpose": true, "try": true,
+	"values": true, "yamlencode": true, "zipmap": true,
+}
+
 // discreet makes a function that gives no reason for an error when an argument is sensitive or
 // ephemeral: reasons quote arguments.
 func discreet(f function.Function) function.Function {
@@ -116,4 +130,16 @@ func hiddenReason(err error) error {
 		return function.NewArgErrorf(argErr.Index, reason)
 	}
 	return errors.New(reason)
+}
+
+// quoteUnlessHidden writes a string into a message, unless nobody may see it.
+func quoteUnlessHidden(v cty.Value) string {
+	plain, found := v.Unmark()
+	switch {
+	case found.Has(marks.Sensitive):
+		return "of that (sensitive) name"
+	case found.Has(marks.Ephemeral):
+		return "of that (ephemeral) name"
+	}
+	return strconv.Quote(plain.AsString())
 }

@@ -137,12 +137,15 @@ func TestEveryFunctionHasCases(t *testing.T) {
 // for as cty would be called.
 func show(t testing.TB, v cty.Value) string {
 	t.Helper()
-	for mark, name := range map[any]string{marks.Sensitive: "sensitive ", marks.Ephemeral: "ephemeral "} {
-		if v.HasMark(mark) {
-			plain, rest := v.Unmark()
-			delete(rest, mark)
-			return name + show(t, plain.WithMarks(rest))
-		}
+	if v.HasMark(marks.Sensitive) {
+		plain, rest := v.Unmark()
+		delete(rest, marks.Sensitive)
+		return "sensitive " + show(t, plain.WithMarks(rest))
+	}
+	if v.HasMark(marks.Ephemeral) {
+		plain, rest := v.Unmark()
+		delete(rest, marks.Ephemeral)
+		return "ephemeral " + show(t, plain.WithMarks(rest))
 	}
 	if v.ContainsMarked() || !v.IsWhollyKnown() {
 		return strings.ReplaceAll(v.GoString(), "cty.", "")
@@ -314,6 +317,39 @@ func TestErrorsHideSensitiveArguments(t *testing.T) {
 		v, diags := parseExpr(t, call).Value(ctx)
 		if !diags.HasErrors() || strings.Contains(diags.Error(), hidden) {
 			t.Errorf("%s: got %#v and %v", call, v, diags)
+		}
+	}
+}
+
+// No function does, whatever sensitive strings, and lists and objects of them, it is given.
+func TestNoErrorShowsWhatIsSensitive(t *testing.T) {
+	const hidden = "hunter2"
+	secret := cty.StringVal(hidden).Mark(marks.Sensitive)
+	functions := Functions(t.TempDir())
+	ctx := &hcl.EvalContext{Functions: functions, Variables: map[string]cty.Value{
+		"secret": secret,
+		"list":   cty.TupleVal([]cty.Value{secret, cty.StringVal("a")}),
+		"object": cty.ObjectVal(map[string]cty.Value{"a": secret}),
+	}}
+	arguments := []string{"secret", "list", "object", "5"}
+	calls := slices.Clone(arguments)
+	for _, a := range arguments {
+		for _, b := range arguments {
+			calls = append(calls, a+", "+b)
+			for _, c := range arguments {
+				calls = append(calls, a+", "+b+", "+c)
+			}
+		}
+	}
+	for name := range functions {
+		if name == "bcrypt" || strings.HasPrefix(name, coreNamespace) {
+			continue // it takes long by design; they are the same functions
+		}
+		for _, args := range calls {
+			v, diags := parseExpr(t, name+"("+args+")").Value(ctx)
+			if strings.Contains(diags.Error(), hidden) {
+				t.Errorf("%s(%s): got %#v and %v", name, args, v, diags)
+			}
 		}
 	}
 }

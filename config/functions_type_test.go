@@ -22,7 +22,7 @@ var typeCases = functionCases{
 		{`convert(null, object({a = optional(string, "x")}))`, `null`},
 		{`convert(unknown, number)`, `UnknownVal(Number)`},
 		{`convert(secret, string)`, `sensitive "s"`},
-		{`convert(secret, number)`, `error: it does not accept these arguments; the reason could show a sensitive or ephemeral one`},
+		{`convert(secret, number)`, `error: a number is required`},
 		{`convert("x", "string")`, `error: A type specification is either a primitive type keyword (bool, number, string) or a complex type constructor call, like list(string)`},
 		{`convert("x")`, `error: Function "convert" expects 2 argument(s). Missing value for "type"`},
 		{`convert([1], list(any))`, `list [1]`},
