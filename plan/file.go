@@ -261,7 +261,7 @@ func (f *File) Values() (map[string]cty.Value, error) {
 
 // Plan gives the plan for showing; it cannot be applied.
 func (f *File) Plan(registry *providers.Registry) (*Plan, error) {
-	p := &Plan{byAddress: map[addr.Instance]*Change{}}
+	p := &Plan{Input: Input{Time: f.Time}, byAddress: map[addr.Instance]*Change{}}
 	for _, fc := range f.Changes {
 		c, err := fc.change(registry)
 		if err != nil {
