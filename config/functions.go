@@ -134,12 +134,12 @@ var pureFunctions = map[string]function.Function{
 	"issensitive":     isSensitiveFunc,
 	"nonsensitive":    nonsensitiveFunc,
 	"sensitive":       sensitiveFunc,
-	"tobool":          stdlib.MakeToFunc(cty.Bool),
-	"tolist":          stdlib.MakeToFunc(cty.List(cty.DynamicPseudoType)),
-	"tomap":           stdlib.MakeToFunc(cty.Map(cty.DynamicPseudoType)),
-	"tonumber":        stdlib.MakeToFunc(cty.Number),
-	"toset":           stdlib.MakeToFunc(cty.Set(cty.DynamicPseudoType)),
-	"tostring":        stdlib.MakeToFunc(cty.String),
+	"tobool":          makeTo(cty.Bool),
+	"tolist":          makeTo(cty.List(cty.DynamicPseudoType)),
+	"tomap":           makeTo(cty.Map(cty.DynamicPseudoType)),
+	"tonumber":        makeTo(cty.Number),
+	"toset":           makeTo(cty.Set(cty.DynamicPseudoType)),
+	"tostring":        makeTo(cty.String),
 	"try":             tryfunc.TryFunc,
 
 	// assumptions

@@ -2,9 +2,9 @@ package config
 
 import (
 	"fmt"
-	"maps"
 	"math"
 	"math/big"
+	"slices"
 
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/convert"
@@ -28,13 +28,13 @@ var assumeEqualFunc = function.New(&function.Spec{
 			return cty.NilVal, function.NewArgErrorf(0, "the actual value is not the assumed one")
 		}
 		// The assumed value was written down openly, so it is no secret that the other is equal.
-		_, more := actual.UnmarkDeepWithPaths()
-		for i := range more {
-			more[i].Marks = maps.Clone(more[i].Marks)
-			delete(more[i].Marks, marks.Sensitive)
-			delete(more[i].Marks, marks.Ephemeral)
-		}
-		return args[1].MarkWithPaths(more), nil
+		_, others := actual.UnmarkDeepWithPaths()
+		others = slices.DeleteFunc(others, func(at cty.PathValueMarks) bool {
+			delete(at.Marks, marks.Sensitive)
+			delete(at.Marks, marks.Ephemeral)
+			return len(at.Marks) == 0
+		})
+		return args[1].MarkWithPaths(others), nil
 	},
 })
 

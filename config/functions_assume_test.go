@@ -14,6 +14,7 @@ var assumeCases = functionCases{
 		{`assumeequal(null, "a")`, `error: the actual value is not the assumed one`},
 		{`assumeequal(null, null)`, `null`},
 		{`assumeequal(["a", unknown], ["a", "b"])`, `["a","b"]`},
+		{`assumeequal(secretl, dynamic)`, `DynamicVal`},
 	},
 	"assumelistlength": {
 		{`assumelistlength(unknownl, 1, 2)`, `UnknownVal(List(String)).Refine().CollectionLengthLowerBound(1).CollectionLengthUpperBound(2).NewValue()`},

@@ -64,7 +64,10 @@ var ephemeralAsNullFunc = function.New(&function.Spec{
 			plain, found := v.Unmark()
 			_, ephemeral := found[marks.Ephemeral]
 			delete(found, marks.Ephemeral)
-			if ephemeral && plain.IsKnown() {
+			switch {
+			case !plain.IsKnown(): // whether it is ephemeral, and so null, is seen only later
+				plain = cty.UnknownVal(plain.Type())
+			case ephemeral:
 				plain = cty.NullVal(plain.Type())
 			}
 			return plain.WithMarks(found), nil

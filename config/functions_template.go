@@ -19,14 +19,16 @@ const maxTemplateDepth = 1024
 func addTemplates(dir string, all map[string]function.Function) {
 	scope := &hcl.EvalContext{Functions: all}
 	all["templatefile"] = templateFile(dir, scope, 0)
-	all["templatestring"] = templateFunc("data", scope, func(src string) (string, string, error) {
+	vars := templateVars
+	vars.AllowMarked, vars.AllowUnknown = true, true // a secret that it does not use does not make the text one
+	all["templatestring"] = templateFunc("data", vars, scope, func(src string) (string, string, error) {
 		return src, "<templatestring argument>", nil
 	})
 }
 
 func templateFile(dir string, scope *hcl.EvalContext, depth int) function.Function {
 	inside := scope.NewChild()
-	return templateFunc("path", inside, func(path string) (src, name string, err error) {
+	return templateFunc("path", templateVars, inside, func(path string) (src, name string, err error) {
 		if depth > maxTemplateDepth {
 			return "", "", templatesTooDeep(path)
 		}
@@ -39,17 +41,22 @@ func templateFile(dir string, scope *hcl.EvalContext, depth int) function.Functi
 	})
 }
 
+var templateVars = function.Parameter{Name: "vars", Type: cty.DynamicPseudoType}
+
 // templateFunc makes a function of a template, which source finds by the first argument, and
 // an object whose members are the template's names. What it gives is known only once it is
 // rendered: a template that is one expression can give anything.
-func templateFunc(param string, scope *hcl.EvalContext, source func(string) (src, name string, err error)) function.Function {
+func templateFunc(
+	param string, vars function.Parameter, scope *hcl.EvalContext, source func(string) (src, name string, err error),
+) function.Function {
 	return function.New(&function.Spec{
-		Params: []function.Parameter{
-			{Name: param, Type: cty.String},
-			{Name: "vars", Type: cty.DynamicPseudoType},
-		},
-		Type: function.StaticReturnType(cty.DynamicPseudoType),
+		Params: []function.Parameter{{Name: param, Type: cty.String}, vars},
+		Type:   function.StaticReturnType(cty.DynamicPseudoType),
 		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
+			vars, found := args[1].Unmark()
+			if !vars.IsKnown() {
+				return cty.DynamicVal.WithMarks(found), nil
+			}
 			src, name, err := source(args[0].AsString())
 			if err != nil {
 				return cty.NilVal, templateError(err)
@@ -58,7 +65,8 @@ func templateFunc(param string, scope *hcl.EvalContext, source func(string) (src
 			if diags.HasErrors() {
 				return cty.NilVal, function.NewArgError(0, diags)
 			}
-			return render(expr, args[1], scope)
+			out, err := render(expr, vars, scope)
+			return out.WithMarks(found), err
 		},
 	})
 }

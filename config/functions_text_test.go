@@ -132,6 +132,9 @@ var textCases = functionCases{
 		{`templatestring(null, {})`, `error: argument must not be null`},
 		{`templatestring("$${upper(x)}", {x = "a"})`, `"A"`},
 		{`templatestring("$${nope(x)}", {x = "a"})`, `error: <templatestring argument>:1,3-7: Call to unknown function; There is no function named "nope"`},
+		{`templatestring("a", {a = secret})`, `"a"`},
+		{`templatestring("$${a}", {a = secret, b = eph})`, `sensitive "s"`},
+		{`templatestring("a", secretu)`, `sensitive DynamicVal`},
 	},
 	"title": {
 		{`title("hello world")`, `"Hello World"`},

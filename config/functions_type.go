@@ -13,6 +13,7 @@ import (
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/convert"
 	"github.com/zclconf/go-cty/cty/function"
+	"github.com/zclconf/go-cty/cty/function/stdlib"
 )
 
 // typeArguments are the functions with an argument that is a type, and which one it is.
@@ -64,6 +65,26 @@ func makeConvert(typeType cty.Type) function.Function {
 			return v.Type(), nil
 		},
 		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) { return converted(args) },
+	})
+}
+
+// makeTo makes a function that converts to a type, by the rules of stdlib.MakeToFunc; but each
+// element keeps its own marks, so that one secret does not hide a whole list.
+func makeTo(ty cty.Type) function.Function {
+	convertPlain := stdlib.MakeToFunc(ty)
+	v := named("v")
+	return function.New(&function.Spec{
+		Params: []function.Parameter{v},
+		Type:   func(args []cty.Value) (cty.Type, error) { return convertPlain.ReturnTypeForValues(args) },
+		Impl: func(args []cty.Value, retType cty.Type) (cty.Value, error) {
+			if plain, found := args[0].Unmark(); !plain.IsKnown() {
+				return cty.UnknownVal(retType).WithMarks(found), nil
+			}
+			if out, err := convert.Convert(args[0], retType); err == nil {
+				return out, nil
+			}
+			return convertPlain.Call(args) // it says better what is wrong
+		},
 	})
 }
 

@@ -49,6 +49,8 @@ var typeCases = functionCases{
 		{`tolist([])`, `list []`},
 		{`tolist(unknowns)`, `UnknownVal(List(DynamicPseudoType))`},
 		{`tolist({a=1})`, `error: cannot convert object to list of any single type`},
+		{`tolist([secret])`, `ListVal([]Value{StringVal("s").Mark("sensitive")})`},
+		{`tolist(secrets)`, `ListVal([]Value{StringVal("s").Mark("sensitive"), StringVal("t")})`},
 	},
 	"tomap": {
 		{`tomap({ a = 1, b = "x" })`, `map {"a":"1","b":"x"}`},
@@ -56,6 +58,7 @@ var typeCases = functionCases{
 		{`tomap([])`, `error: cannot convert tuple to map of any single type`},
 		{`tomap({ a = 1, b = [] })`, `error: cannot convert object to map of any single type`},
 		{`tomap(null)`, `map null`},
+		{`tomap(secreto)`, `MapVal(map[string]Value{"a":StringVal("s").Mark("sensitive"), "b":StringVal("1")})`},
 	},
 	"tonumber": {
 		{`tonumber("1")`, `1`},
@@ -67,6 +70,7 @@ var typeCases = functionCases{
 		{`tonumber("0x10")`, `error: cannot convert "0x10" to number; given string must be a decimal representation of a number`},
 		{`tonumber("1e3")`, `1000`},
 		{`tonumber(unknown)`, `UnknownVal(Number)`},
+		{`tonumber(secretu)`, `sensitive UnknownVal(Number)`},
 	},
 	"toset": {
 		{`toset(["b", "a", "a"])`, `set ["a","b"]`},
@@ -76,6 +80,7 @@ var typeCases = functionCases{
 		{`toset(null)`, `set null`},
 		{`toset([secret])`, `sensitive set ["s"]`},
 		{`toset({})`, `error: cannot convert object to set of any single type`},
+		{`toset(secrets)`, `sensitive set ["s","t"]`},
 	},
 	"tostring": {
 		{`tostring(true)`, `"true"`},
@@ -107,6 +112,7 @@ var typeCases = functionCases{
 		{`ephemeralasnull(unknown)`, `UnknownVal(String)`},
 		{`ephemeralasnull(dynamic)`, `DynamicVal`},
 		{`ephemeralasnull()`, `error: Function "ephemeralasnull" expects 1 argument(s). Missing value for "value"`},
+		{`ephemeralasnull(prefixed)`, `UnknownVal(String)`},
 	},
 	"issensitive": {
 		{`issensitive(secret)`, `true`},
