@@ -169,6 +169,16 @@ func planTimestamp(at time.Time) function.Function {
 	})
 }
 
+// IsRemovedFunction reports whether a function is nothing but an error that says what there is
+// instead.
+func IsRemovedFunction(name string) bool {
+	switch strings.TrimPrefix(name, coreNamespace) {
+	case "list", "map":
+		return true
+	}
+	return false
+}
+
 // removedFunction makes a function that Terraform once had, so that whoever calls it is told
 // what there is now.
 func removedFunction(name, instead string) function.Function {

@@ -56,7 +56,7 @@ type jsonParameter struct {
 func functionSignatures() jsonFunctions {
 	doc := jsonFunctions{FormatVersion: "1.0", Signatures: map[string]jsonSignature{}}
 	for name, f := range config.Functions(".") {
-		if name != "list" && name != "map" { // those are nothing but errors
+		if !config.IsRemovedFunction(name) {
 			doc.Signatures[name] = signature(f)
 		}
 	}
