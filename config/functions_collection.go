@@ -8,6 +8,8 @@ import (
 	"github.com/zclconf/go-cty/cty/convert"
 	"github.com/zclconf/go-cty/cty/function"
 	"github.com/zclconf/go-cty/cty/function/stdlib"
+
+	"github.com/diyform/diyform/internal/marks"
 )
 
 // length(value): elements of a collection, characters of a string. Sensitive elements do not
@@ -79,7 +81,11 @@ var lookupFunc = function.New(&function.Spec{
 })
 
 func missingKey(key cty.Value) error {
-	return function.NewArgErrorf(1, "there is no key %s, and no default is given", quoteUnlessHidden(key))
+	plain, found := key.Unmark()
+	if found.Has(marks.Sensitive) || found.Has(marks.Ephemeral) {
+		return function.NewArgErrorf(1, "there is no such key, which is sensitive or ephemeral, and no default is given")
+	}
+	return function.NewArgErrorf(1, "there is no key %q, and no default is given", plain.AsString())
 }
 
 func lookupType(args []cty.Value) (cty.Type, error) {

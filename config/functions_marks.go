@@ -2,7 +2,6 @@ package config
 
 import (
 	"errors"
-	"strconv"
 
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/function"
@@ -92,8 +91,11 @@ var quotesNothing = map[string]bool{
 // ephemeral: reasons quote arguments.
 func discreet(f function.Function) function.Function {
 	hide := func(args []cty.Value, err error) error {
+		if err == nil {
+			return nil
+		}
 		for _, arg := range args {
-			if err != nil && (marks.Contains(arg, marks.Sensitive) || marks.Contains(arg, marks.Ephemeral)) {
+			if marks.Contains(arg, marks.Sensitive) || marks.Contains(arg, marks.Ephemeral) {
 				return hiddenReason(err)
 			}
 		}
@@ -133,16 +135,4 @@ func hiddenReason(err error) error {
 		return function.NewArgErrorf(argErr.Index, reason)
 	}
 	return errors.New(reason)
-}
-
-// quoteUnlessHidden writes a string into a message, unless nobody may see it.
-func quoteUnlessHidden(v cty.Value) string {
-	plain, found := v.Unmark()
-	switch {
-	case found.Has(marks.Sensitive):
-		return "of that (sensitive) name"
-	case found.Has(marks.Ephemeral):
-		return "of that (ephemeral) name"
-	}
-	return strconv.Quote(plain.AsString())
 }
