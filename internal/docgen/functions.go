@@ -17,10 +17,15 @@ Terraform are among them. Each can also be called with ` + "`core::`" + ` before
 ` + "`max(var.numbers...)`" + `. Of an unknown or sensitive argument the result is unknown or sensitive too,
 unless the function says something else. ` + "`diyform metadata functions -json`" + ` prints the same for editors.
 
-Three things differ from OpenTofu. ` + "`matchkeys`" + ` is unknown as long as an element of its searchset is,
-where OpenTofu's plan has a list that apply may contradict. And ` + "`cidrsubnet`" + ` and ` + "`cidrsubnets`" + ` refuse
-a negative number of bits, from which OpenTofu makes a prefix that holds the given one, or never comes back.
-And what is not known yet of a sensitive value stays sensitive in all functions; and no error quotes such a value.
+What differs from OpenTofu:
+
+- ` + "`matchkeys`" + ` is unknown as long as an element of its searchset is, where OpenTofu's plan has a
+  list that apply may contradict.
+- ` + "`cidrsubnet`" + ` and ` + "`cidrsubnets`" + ` refuse a negative number of bits, from which OpenTofu makes the
+  prefix around the given one, or never comes back.
+- ` + "`base64gunzip`" + ` refuses what is no UTF-8 text, as ` + "`base64decode`" + ` does in both; ` + "`signum`" + ` takes fractions.
+- What is not known yet of a sensitive value stays sensitive in all functions, and no error quotes
+  a sensitive or ephemeral argument.
 
 What reads a file does so while the plan is made, and again when it is applied. The results of
 ` + "`bcrypt`, `timestamp` and `uuid`" + ` are others at each call, so the plan shows them as known after apply.
