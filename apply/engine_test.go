@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -66,6 +67,7 @@ func runScript(t *testing.T, path string) {
 		}
 		for _, f := range s.step() {
 			f.Name = step.name + "/" + f.Name
+			f.Data = uuids.ReplaceAll(f.Data, []byte("UUID"))
 			out.Files = append(out.Files, f)
 		}
 	}
@@ -80,6 +82,9 @@ func runScript(t *testing.T, path string) {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
+
+// uuids are another each time: the ids of triggers.
+var uuids = regexp.MustCompile(`[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}`)
 
 // stepFiles are the files of one step.
 type stepFiles struct {

@@ -263,7 +263,7 @@ func (p *Plan) deletion(a addr.Instance) *Change {
 	} else {
 		c.Before = rec.Actual.Attributes
 	}
-	c.Sensitive = parsePaths(rec.Record.Sensitive)
+	c.Sensitive = pathsIn(c.Before, rec.Record.Sensitive)
 	if p.Input.Mode == Normal {
 		c.Reason = "it is no longer in the configuration"
 		if r := p.Input.Config.Resource(a.Resource); r != nil && r.Enabled != nil {

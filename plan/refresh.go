@@ -2,12 +2,14 @@ package plan
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"runtime"
 	"sync"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
+	ctyjson "github.com/zclconf/go-cty/cty/json"
 
 	"github.com/diyform/diyform/internal/addr"
 	"github.com/diyform/diyform/internal/diag"
@@ -123,6 +125,16 @@ func decodeRecord(r *state.Resource, s *schema.Schema) (*providers.Object, error
 	}
 	o.Attributes = v
 	return o, nil
+}
+
+// PlainAttributes gives recorded attributes as other programs expect them: an attribute of any
+// type as its value alone, where the record has its type too.
+func PlainAttributes(registry *providers.Registry, r *state.Resource) (json.RawMessage, error) {
+	o, t, err := DecodeRecord(registry, r)
+	if err != nil || !t.Schema().ImpliedType().HasDynamicTypes() {
+		return r.Attributes, err
+	}
+	return ctyjson.Marshal(o.Attributes, o.Attributes.Type())
 }
 
 // read takes one snapshot a provider, all providers at once.

@@ -28,6 +28,7 @@ func unmark(s *schema.Schema, v cty.Value) (cty.Value, []cty.Path) {
 	for _, m := range marked {
 		if _, ok := m.Marks[marks.Sensitive]; ok {
 			paths = append(paths, s.Addressable(m.Path))
+			paths = append(paths, s.Copies(m.Path)...)
 		}
 	}
 	return plain, distinctPaths(paths)
