@@ -293,8 +293,11 @@ func list(b *strings.Builder, title string, lines []string) {
 
 func resources(st *state.State) []string {
 	var out []string
-	for _, r := range st.Sorted() {
+	for i, r := range slices.Concat(st.Sorted(), st.SortedDeposed()) {
 		line := fmt.Sprintf("%s %s", r.Address, r.Status)
+		if i >= len(st.Resources) {
+			line = fmt.Sprintf("%s deposed, %s", r.Address, r.Status)
+		}
 		if len(r.Dependencies) > 0 {
 			line += " after " + strings.Join(r.Dependencies, ", ")
 		}

@@ -290,4 +290,5 @@ func (p *Plan) planRefresh() {
 		}
 		p.add(c)
 	}
+	p.forgetDeposed()
 }

@@ -248,7 +248,7 @@ func (p *Plan) checkProtected() hcl.Diagnostics {
 	var diags hcl.Diagnostics
 	for _, c := range p.Changes {
 		r := p.Input.Config.Resource(c.Address.Resource)
-		if r == nil || !r.Lifecycle.PreventDestroy || !c.removes() {
+		if r == nil || !r.Lifecycle.PreventDestroy || !c.removes() || c.Deposed {
 			continue
 		}
 		why := ""

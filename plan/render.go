@@ -125,7 +125,7 @@ var headlines = map[Action]string{
 }
 
 func (r *renderer) change(c *Change) {
-	r.line("  %s", r.Bold("# "+c.Address.String()+" "+headlines[c.Action]))
+	r.line("  %s", r.Bold("# "+c.title()+" "+headlines[c.Action]))
 	if c.Reason != "" {
 		r.line("  %s", r.Faint("# (because "+c.Reason+")"))
 	}
@@ -139,7 +139,11 @@ func (r *renderer) body(c *Change) {
 	}
 	// The keyword stands in column 4 whatever the width of the symbol: "  + ", "-/+ ", " <= ".
 	pad := strings.Repeat(" ", 3-len(plainSymbol(c.Action)))
-	r.line("%s%s %s %q %q {", pad, r.symbol(c.Action), keyword, c.Address.Type, c.Address.Name)
+	symbol := r.symbol(c.Action)
+	if c.CreateFirst {
+		symbol = r.Green("+") + "/" + r.Red("-")
+	}
+	r.line("%s%s %s %q %q {", pad, symbol, keyword, c.Address.Type, c.Address.Name)
 	b := &blockRenderer{renderer: r, change: c}
 	b.block(c.Schema, c.Before, c.After, "", 6)
 	r.line("    }\n")

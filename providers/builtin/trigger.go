@@ -42,6 +42,9 @@ func (triggerType) Read(_ nothing, rec *providers.Recorded[trigger, triggerIdent
 // Lasts says that a reboot takes nothing away.
 func (triggerType) Lasts() {}
 
+// Apart says that there may be as many as there are records.
+func (triggerType) Apart(_, _ *trigger) error { return nil }
+
 func (triggerType) Apply(_ context.Context, _ nothing, action providers.Action, ops []*triggerOp) {
 	for _, op := range ops {
 		switch action {

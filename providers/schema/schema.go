@@ -45,7 +45,7 @@ type Schema struct {
 	ctyType      cty.Type
 	spec         hcldec.ObjectSpec
 	settableType cty.Type // what spec decodes to
-	hasSensitive bool // here or in a nested block
+	hasSensitive bool     // here or in a nested block
 }
 
 // Attribute describes one argument.

@@ -1,0 +1,205 @@
+package plan
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/hashicorp/hcl/v2"
+
+	"github.com/diyform/diyform/internal/addr"
+	"github.com/diyform/diyform/internal/diag"
+	"github.com/diyform/diyform/providers"
+)
+
+// create_before_destroy makes a replacement the other way round: the new object is made, what
+// depends on it changes over, and only then the old one is destroyed. It asks the kernel for
+// two objects at once, so it is refused where they would be one and the same thing.
+//
+// It spreads to what the resource depends on, but only to what the same plan replaces too:
+//
+//	destroy of the old A  after  creation of the new A     create_before_destroy of A
+//	creation of the new A  after  creation of the new B    A depends on B
+//	destroy of the old B  after  destroy of the old A      the old A depended on the old B
+//
+// so B cannot be destroyed before it is created either. Terraform makes everything that A
+// depends on create_before_destroy for good; here a B that A is not replaced with keeps its
+// own way, which matters where the kernel allows one B only.
+
+// createFirst finds the replacements that create first.
+func (p *Plan) createFirst() {
+	var queue []*Change
+	for _, c := range p.Changes {
+		b := p.Evaluator.block(c.Address.Resource)
+		if c.Action == Replace && b != nil && b.cfg.Lifecycle.CreateBeforeDestroy {
+			c.CreateFirst = true
+			queue = append(queue, c)
+		}
+	}
+	if len(queue) == 0 {
+		return
+	}
+	before, after := p.heldByReplaced()
+	for len(queue) > 0 {
+		c := queue[0]
+		queue = queue[1:]
+		former := p.formerNeeds(c, before)
+		for _, need := range p.presentNeeds(c, after) {
+			if need.Action == Replace && !need.CreateFirst && former[need] {
+				need.CreateFirst, need.firstFor = true, c
+				queue = append(queue, need)
+			}
+		}
+	}
+}
+
+// heldByReplaced lists which place is that of which object that is replaced, before and after.
+func (p *Plan) heldByReplaced() (before, after map[providers.Place]*Change) {
+	before, after = map[providers.Place]*Change{}, map[providers.Place]*Change{}
+	for _, c := range p.Changes {
+		if c.Action != Replace {
+			continue
+		}
+		for _, place := range p.was(c).Holds {
+			before[place] = c
+		}
+		for _, place := range p.wanted(c).Holds {
+			after[place] = c
+		}
+	}
+	return before, after
+}
+
+// neededPlaces are those that an object must find filled.
+func neededPlaces(places *providers.Places) []providers.Place {
+	return slices.Concat(places.Within, places.Uses, places.Attached)
+}
+
+// formerNeeds gives what the present object of c depends on, as recorded and by its places.
+func (p *Plan) formerNeeds(c *Change, holders map[providers.Place]*Change) map[*Change]bool {
+	needs := map[*Change]bool{}
+	if r := p.RecordOf(c); r != nil {
+		for _, text := range r.Dependencies {
+			if d, err := ParseDependency(text); err == nil {
+				for _, need := range p.changesNamed(d) {
+					needs[need] = true
+				}
+			}
+		}
+	}
+	for _, place := range neededPlaces(p.was(c)) {
+		if h := holders[place]; h != nil && h != c {
+			needs[h] = true
+		}
+	}
+	return needs
+}
+
+// changesNamed lists the changes that a recorded dependency means.
+func (p *Plan) changesNamed(d Dependency) []*Change {
+	if c := p.byAddress[d.Block.Instance(d.Key)]; c != nil {
+		return []*Change{c}
+	}
+	return p.instancesOf(d)
+}
+
+// presentNeeds gives what the new object of c depends on.
+func (p *Plan) presentNeeds(c *Change, holders map[providers.Place]*Change) []*Change {
+	var needs []*Change
+	seen := map[Dependency]bool{}
+	var walk func(deps []Dependency)
+	walk = func(deps []Dependency) {
+		for _, d := range deps {
+			if seen[d] {
+				continue
+			}
+			seen[d] = true
+			for _, need := range p.instancesOf(d) {
+				if need.Address.Mode == addr.Data {
+					walk(need.Dependencies) // stands between
+					continue
+				}
+				needs = append(needs, need)
+			}
+		}
+	}
+	walk(c.Dependencies)
+	for _, place := range neededPlaces(p.wanted(c)) {
+		if h := holders[place]; h != nil && h != c {
+			needs = append(needs, h)
+		}
+	}
+	return needs
+}
+
+// checkTwo refuses what would have to be there twice and cannot be.
+func (p *Plan) checkTwo() hcl.Diagnostics {
+	var diags hcl.Diagnostics
+	for _, c := range p.Changes {
+		if !c.CreateFirst {
+			continue
+		}
+		why := ""
+		for _, place := range p.was(c).Holds {
+			if slices.Contains(p.wanted(c).Holds, place) {
+				why = fmt.Sprintf("both would be the %s, of which the kernel has one", place)
+				break
+			}
+		}
+		if err := p.Input.Registry.Type(c.Address.Type).Apart(c.Before, c.After); err != nil && why == "" {
+			why = err.Error()
+			if errors.Is(err, providers.ErrOneOnly) {
+				why = "a " + c.Address.Type + " is there once: " + why
+			}
+		}
+		if why != "" {
+			diags = append(diags, c.censor(hcl.Diagnostics{p.notTwo(c, why)})...)
+		}
+	}
+	return diags
+}
+
+func (p *Plan) notTwo(c *Change, why string) *hcl.Diagnostic {
+	asker := c
+	for asker.firstFor != nil {
+		asker = asker.firstFor
+	}
+	cause := ""
+	switch {
+	case asker != c:
+		cause = fmt.Sprintf(" It is replaced together with %s, which depends on it and has create_before_destroy.", asker.Address)
+	case c.Reason != "":
+		cause = fmt.Sprintf(" It is replaced because %s.", c.Reason)
+	case c.replacing() != "":
+		cause = fmt.Sprintf(" It is replaced because %s changes.", c.replacing())
+	}
+	l := &p.Evaluator.block(asker.Address.Resource).cfg.Lifecycle
+	return diag.Error(&l.CreateRange, "Two at once cannot be", fmt.Sprintf(
+		"create_before_destroy would have a new %s made while the old one is there, but %s.%s Change what tells them apart too, "+
+			"such as the name, or take create_before_destroy away from %s.", c.Address, why, cause, asker.Address))
+}
+
+// orderCreateFirst puts the removal of c's old object after the creation of the new one. The
+// record has room for one deposed object of an address: one that an earlier run left goes
+// before.
+func (b *stepBuilder) orderCreateFirst(c *Change) {
+	b.after(b.node(Remove, c), b.node(Apply, c))
+	if left := b.left[c.Address]; left != nil && left.removes() {
+		b.after(b.node(Apply, c), b.node(Remove, left))
+	}
+}
+
+// letGo is the step before any instance of a block or in a module is removed for good, and
+// after what depended on all of them is made independent.
+func (b *stepBuilder) letGo(d Dependency) int {
+	return b.beforeRemoves(LetGo, d, func(c *Change) bool {
+		now := b.byAddress[c.Address]
+		return c.Action == Delete && !(c.Deposed && now != nil && now.CreateFirst)
+	})
+}
+
+// switched is the step before the old objects of those that create first are removed, and after
+// what depends on all of them has changed over.
+func (b *stepBuilder) switched(d Dependency) int {
+	return b.beforeRemoves(Switched, d, func(c *Change) bool { return c.CreateFirst })
+}
