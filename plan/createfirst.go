@@ -1,7 +1,6 @@
 package plan
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 
@@ -10,6 +9,8 @@ import (
 	"github.com/diyform/diyform/internal/addr"
 	"github.com/diyform/diyform/internal/diag"
 	"github.com/diyform/diyform/providers"
+	"github.com/diyform/diyform/providers/schema"
+	"github.com/diyform/diyform/state"
 )
 
 // create_before_destroy makes a replacement the other way round: the new object is made, what
@@ -28,29 +29,73 @@ import (
 
 // createFirst finds the replacements that create first.
 func (p *Plan) createFirst() {
-	var queue []*Change
+	var asking []*Change
 	for _, c := range p.Changes {
 		b := p.Evaluator.block(c.Address.Resource)
-		if c.Action == Replace && b != nil && b.cfg.Lifecycle.CreateBeforeDestroy {
+		if c.Action == Replace && b != nil && b.cfg.Lifecycle.CreateBeforeDestroy && !p.goesAnyway(c) {
+			asking = append(asking, c)
+		}
+	}
+	if len(asking) == 0 {
+		return
+	}
+	before, after := p.heldByReplaced()
+	for denied := map[*Change]bool{}; !p.spread(asking, denied, before, after); {
+	}
+}
+
+// spread marks those that ask for it, and were not denied it, and what they need. It reports
+// false where one of them turned out to need something that goes first anyway: then it is
+// denied, and all is to be done again without it.
+func (p *Plan) spread(asking []*Change, denied map[*Change]bool, before, after map[providers.Place]*Change) bool {
+	for _, c := range p.Changes {
+		c.CreateFirst, c.firstFor = false, nil
+	}
+	var queue []*Change
+	for _, c := range asking {
+		if !denied[c] {
 			c.CreateFirst = true
 			queue = append(queue, c)
 		}
 	}
-	if len(queue) == 0 {
-		return
-	}
-	before, after := p.heldByReplaced()
 	for len(queue) > 0 {
 		c := queue[0]
 		queue = queue[1:]
 		former := p.formerNeeds(c, before)
 		for _, need := range p.presentNeeds(c, after) {
-			if need.Action == Replace && !need.CreateFirst && former[need] {
+			switch {
+			case need.Action != Replace || need.CreateFirst || !former[need]:
+			case p.goesAnyway(need) || denied[need]:
+				denied[c.asker()] = true
+				return false
+			default:
 				need.CreateFirst, need.firstFor = true, c
 				queue = append(queue, need)
 			}
 		}
 	}
+	return true
+}
+
+// asker gives the one that asked for create_before_destroy, for c or for what depends on it.
+func (c *Change) asker() *Change {
+	for c.firstFor != nil {
+		c = c.firstFor
+	}
+	return c
+}
+
+// goesAnyway reports whether an object has to go first whatever configuration asks for: it is
+// replaced because it is broken, or not what it was recorded to be, and there cannot be two.
+// Nobody should have to edit configuration to repair what a crash, or somebody else, has left.
+func (p *Plan) goesAnyway(c *Change) bool {
+	why, _ := p.notTwice(c)
+	rec := p.recorded[c.Address]
+	if why == "" || rec == nil || rec.Actual == nil {
+		return false
+	}
+	return rec.Object.Unfinished || rec.Record.Status == state.Tainted ||
+		slices.ContainsFunc(c.Schema.Diff(rec.Object.Attributes, rec.Actual.Attributes), func(d schema.Change) bool { return d.Replace })
 }
 
 // heldByReplaced lists which place is that of which object that is replaced, before and after.
@@ -139,31 +184,30 @@ func (p *Plan) checkTwo() hcl.Diagnostics {
 		if !c.CreateFirst {
 			continue
 		}
-		why := ""
-		for _, place := range p.was(c).Holds {
-			if slices.Contains(p.wanted(c).Holds, place) {
-				why = fmt.Sprintf("both would be the %s, of which the kernel has one", place)
-				break
-			}
-		}
-		if err := p.Input.Registry.Type(c.Address.Type).Apart(c.Before, c.After); err != nil && why == "" {
-			why = err.Error()
-			if errors.Is(err, providers.ErrOneOnly) {
-				why = "a " + c.Address.Type + " is there once: " + why
-			}
-		}
-		if why != "" {
-			diags = append(diags, c.censor(hcl.Diagnostics{p.notTwo(c, why)})...)
+		if why, advice := p.notTwice(c); why != "" {
+			diags = append(diags, c.censor(hcl.Diagnostics{p.notTwo(c, why, advice)})...)
 		}
 	}
 	return diags
 }
 
-func (p *Plan) notTwo(c *Change, why string) *hcl.Diagnostic {
-	asker := c
-	for asker.firstFor != nil {
-		asker = asker.firstFor
+// notTwice tells why both objects of a replacement cannot be there, "" where they can, and the
+// begin of what to do about it.
+func (p *Plan) notTwice(c *Change) (why, advice string) {
+	if err := p.Input.Registry.Type(c.Address.Type).Apart(c.Before, c.After); err != nil {
+		return fmt.Sprintf("a %s cannot be there twice: %v", c.Address.Type, err), "Take"
 	}
+	for _, place := range p.was(c).Holds {
+		if slices.Contains(p.wanted(c).Holds, place) {
+			return fmt.Sprintf("both would be the %s, of which the kernel has one", place),
+				"Change what tells them apart too, such as the name, or take"
+		}
+	}
+	return "", ""
+}
+
+func (p *Plan) notTwo(c *Change, why, advice string) *hcl.Diagnostic {
+	asker := c.asker()
 	cause := ""
 	switch {
 	case asker != c:
@@ -175,8 +219,8 @@ func (p *Plan) notTwo(c *Change, why string) *hcl.Diagnostic {
 	}
 	l := &p.Evaluator.block(asker.Address.Resource).cfg.Lifecycle
 	return diag.Error(&l.CreateRange, "Two at once cannot be", fmt.Sprintf(
-		"create_before_destroy would have a new %s made while the old one is there, but %s.%s Change what tells them apart too, "+
-			"such as the name, or take create_before_destroy away from %s.", c.Address, why, cause, asker.Address))
+		"create_before_destroy would have a new %s made while the old one is there, but %s.%s %s create_before_destroy "+
+			"away from %s.", c.Address, why, cause, advice, asker.Address))
 }
 
 // orderCreateFirst puts the removal of c's old object after the creation of the new one. The

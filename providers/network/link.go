@@ -50,7 +50,7 @@ func (v *view) ourLink(name string, id linkIdentity, mark string) *rtnl.Link {
 	}
 	// Where no index is on record, the name comes first: a predecessor that is yet to be
 	// destroyed has the same mark.
-	if l := v.link(name); l != nil && l.Alias == mark && id.Index == 0 {
+	if l := v.link(name); l != nil && id.Index == 0 && (l.Alias == mark || isUnmarked(l, id)) {
 		return l
 	}
 	for _, l := range v.byAlias[mark] {
