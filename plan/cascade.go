@@ -25,7 +25,8 @@ func (p *Plan) cascade(forced map[addr.Instance]force) map[addr.Instance]force {
 		c.follows = false
 		if holder, place := findHolder(c, places.Within, going); holder != nil {
 			// What is made anew lets go by itself of what stays until then.
-			c.follows = holder.removes() && !(holder.CreateFirst && c.Action == Replace && !c.CreateFirst)
+			stays := holder.CreateFirst || holder.Deposed
+			c.follows = holder.removes() && !(stays && c.Action == Replace && !c.CreateFirst)
 			p.takeAlong(c, holder, place, true, taken)
 		}
 		if holder, place := findHolder(c, places.Uses, going); holder != nil {

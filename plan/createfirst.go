@@ -236,14 +236,18 @@ func (b *stepBuilder) orderCreateFirst(c *Change) {
 // letGo is the step before any instance of a block or in a module is removed for good, and
 // after what depended on all of them is made independent.
 func (b *stepBuilder) letGo(d Dependency) int {
-	return b.beforeRemoves(LetGo, d, func(c *Change) bool {
-		now := b.byAddress[c.Address]
-		return c.Action == Delete && !(c.Deposed && now != nil && now.CreateFirst)
-	})
+	return b.beforeRemoves(LetGo, d, func(c *Change) bool { return c.Action == Delete && (!c.Deposed || b.outlasts(c)) })
 }
 
 // switched is the step before the old objects of those that create first are removed, and after
 // what depends on all of them has changed over.
 func (b *stepBuilder) switched(d Dependency) int {
-	return b.beforeRemoves(Switched, d, func(c *Change) bool { return c.CreateFirst })
+	return b.beforeRemoves(Switched, d, b.outlasts)
+}
+
+// outlasts reports whether an old object is there until what depends on its address has
+// changed over. One that was left is not where its successor gets a successor too.
+func (b *stepBuilder) outlasts(c *Change) bool {
+	now := b.byAddress[c.Address]
+	return c.CreateFirst || c.Deposed && (now == nil || !now.CreateFirst)
 }

@@ -259,7 +259,7 @@ func (b *stepBuilder) orderDependents(c *Change) {
 			}
 			continue
 		}
-		if len(b.changesOf(d)) > 0 && !b.followsOneOf(c, d) {
+		if len(b.changesOf(d)) > 0 {
 			b.removeAllAfter(d, own, c)
 		}
 	}
@@ -273,23 +273,28 @@ func (b *stepBuilder) orderDependents(c *Change) {
 // removeAfter puts the removal of dep, if it is removed, after the step own of c, unless c
 // goes along with dep.
 func (b *stepBuilder) removeAfter(dep *Change, own int, c *Change) {
-	if !dep.removes() || c.follows && b.livesIn(c, dep) {
+	if !dep.removes() {
+		return
+	}
+	if c.Action == Replace && b.outlasts(dep) && b.detach {
+		b.after(b.node(Remove, dep), b.node(Apply, c))
+	}
+	if c.follows && b.livesIn(c, dep) {
 		return
 	}
 	if !c.removes() && dep.Action == Replace && !dep.CreateFirst {
 		return // c is updated after dep is there again
 	}
 	b.after(b.node(Remove, dep), own)
-	if dep.CreateFirst && c.Action == Replace && b.detach {
-		b.after(b.node(Remove, dep), b.node(Apply, c))
-	}
 }
 
 // removeAllAfter is removeAfter for all instances of a block or in a module.
 func (b *stepBuilder) removeAllAfter(d Dependency, own int, c *Change) {
-	if c.removes() {
+	switch {
+	case b.followsOneOf(c, d):
+	case c.removes():
 		b.after(b.noneOf(d), own)
-	} else {
+	default:
 		b.after(b.letGo(d), own)
 	}
 	if c.applies() && b.detach {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -71,7 +72,13 @@ func (s *session) showState() error {
 			return err
 		}
 	}
-	if len(s.state.Resources) == 0 && len(s.state.Outputs) == 0 {
+	for _, r := range s.state.SortedDeposed() {
+		s.view.printf("\n# The next apply destroys the deposed object of\n")
+		if err := s.showResource(r); err != nil {
+			return err
+		}
+	}
+	if len(s.state.Resources)+len(s.state.Deposed) == 0 && len(s.state.Outputs) == 0 {
 		s.view.printf("Nothing is recorded.\n")
 	}
 	if len(s.state.Outputs) > 0 {
@@ -93,7 +100,7 @@ func (s *session) showResource(r *state.Resource) error {
 // stateJSON is the state in the form of `terraform show -json`, format 1.0.
 func stateJSON(registry *providers.Registry, st *state.State) (map[string]any, error) {
 	resources := []map[string]any{}
-	for _, r := range st.Sorted() {
+	for i, r := range slices.Concat(st.Sorted(), st.SortedDeposed()) {
 		attributes, err := plan.PlainAttributes(registry, r)
 		if err != nil {
 			return nil, err
@@ -113,6 +120,9 @@ func stateJSON(registry *providers.Registry, st *state.State) (map[string]any, e
 		}
 		if r.Status == state.Tainted {
 			item["tainted"] = true
+		}
+		if i >= len(st.Resources) {
+			item["deposed_key"] = plan.DeposedKey
 		}
 		resources = append(resources, item)
 	}
