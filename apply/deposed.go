@@ -74,6 +74,7 @@ func (r *run) recordDeposed(op *operation) (*state.Resource, error) {
 	rec, err := r.record(op.change, op.Result, state.Unfinished)
 	if old := r.recordOf(op); err == nil && old != nil {
 		rec.Sensitive, rec.Dependencies = old.Sensitive, old.Dependencies
+		rec.KnownAs, rec.MadeAs = old.KnownAs, old.MadeAs
 	}
 	return rec, err
 }

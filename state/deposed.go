@@ -54,6 +54,22 @@ func (s *State) SettleDeposing(address addr.Instance, resource *Resource) {
 	s.Settle(address, resource)
 }
 
+// movedDeposed gives the deposed objects at the addresses that their successors have now. Where
+// there is one already, it stays where it was, and is destroyed from there.
+func (s *State) movedDeposed(to map[addr.Instance]addr.Instance) map[addr.Instance]*Resource {
+	if len(s.Deposed) == 0 {
+		return nil
+	}
+	moved := map[addr.Instance]*Resource{}
+	for a, r := range s.Deposed {
+		if now, ok := to[a]; ok && s.Deposed[now] == nil {
+			r = r.movedTo(now)
+		}
+		moved[r.Address] = r
+	}
+	return moved
+}
+
 // settleEntry brings an outcome into the state.
 func (s *State) settleEntry(entry Entry) {
 	switch {

@@ -95,3 +95,21 @@ func TestDeposedRefuses(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// A deposed object moves with its successor.
+func TestMovedDeposed(t *testing.T) {
+	at := func(s string) addr.Instance { return address(t, s) }
+	a, old, b := link(t, "veth_pair.a", "2"), link(t, "veth_pair.a", "1"), link(t, "veth_pair.b", "3")
+	old.Dependencies = []string{"veth_pair.a"}
+	got := with(a, old).Moved(map[addr.Instance]addr.Instance{at("veth_pair.a"): at("veth_pair.b")})
+	moved := got.Deposed[at("veth_pair.b")]
+	equal(t, "deposed", len(got.Deposed), 1)
+	equal(t, "address", moved.Address, at("veth_pair.b"))
+	equal(t, "known as", moved.Marked(), at("veth_pair.a"))
+	equal(t, "dependencies", moved.Dependencies, []string{"veth_pair.b"})
+
+	both := with(a, old)
+	both.SettleDeposed(b.Address, b)
+	got = both.Moved(map[addr.Instance]addr.Instance{at("veth_pair.a"): at("veth_pair.b")})
+	equal(t, "where there is one already", len(got.Deposed), 2)
+}
