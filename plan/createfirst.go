@@ -39,42 +39,54 @@ func (p *Plan) createFirst() {
 	if len(asking) == 0 {
 		return
 	}
-	before, after := p.heldByReplaced()
-	for denied := map[*Change]bool{}; !p.spread(asking, denied, before, after); {
+	f := &firsts{Plan: p, asking: asking, denied: map[*Change]bool{}}
+	f.before, f.after = p.heldByReplaced()
+	for !f.spread() {
 	}
 }
 
+// firsts is the search for what has to create first.
+type firsts struct {
+	*Plan
+	asking        []*Change
+	denied        map[*Change]bool
+	before, after map[providers.Place]*Change // which replaced object has which place
+	replaced      map[Dependency][]*Change    // of those that a dependency means, what may have to create first yet
+}
+
 // spread marks those that ask for it, and were not denied it, and what they need. It reports
-// false where one of them turned out to need something that goes first anyway: then it is
-// denied, and all is to be done again without it.
-func (p *Plan) spread(asking []*Change, denied map[*Change]bool, before, after map[providers.Place]*Change) bool {
-	for _, c := range p.Changes {
+// false where some turned out to need something that goes first anyway: they are denied, and
+// all is to be done again without them.
+func (f *firsts) spread() bool {
+	f.replaced = map[Dependency][]*Change{}
+	for _, c := range f.Changes {
 		c.CreateFirst, c.firstFor = false, nil
 	}
 	var queue []*Change
-	for _, c := range asking {
-		if !denied[c] {
+	for _, c := range f.asking {
+		if !f.denied[c] {
 			c.CreateFirst = true
 			queue = append(queue, c)
 		}
 	}
+	settled := true
 	for len(queue) > 0 {
 		c := queue[0]
 		queue = queue[1:]
-		former := p.formerNeeds(c, before)
-		for _, need := range p.presentNeeds(c, after) {
+		former := f.formerNeeds(c)
+		for _, need := range f.presentNeeds(c) {
 			switch {
-			case need.Action != Replace || need.CreateFirst || !former[need]:
-			case p.goesAnyway(need) || denied[need]:
-				denied[c.asker()] = true
-				return false
+			case need.CreateFirst || !former(need):
+			case f.goesAnyway(need):
+				f.denied[c.asker()] = true
+				settled = false
 			default:
 				need.CreateFirst, need.firstFor = true, c
 				queue = append(queue, need)
 			}
 		}
 	}
-	return true
+	return settled
 }
 
 // asker gives the one that asked for create_before_destroy, for c or for what depends on it.
@@ -120,36 +132,26 @@ func neededPlaces(places *providers.Places) []providers.Place {
 	return slices.Concat(places.Within, places.Uses, places.Attached)
 }
 
-// formerNeeds gives what the present object of c depends on, as recorded and by its places.
-func (p *Plan) formerNeeds(c *Change, holders map[providers.Place]*Change) map[*Change]bool {
-	needs := map[*Change]bool{}
-	if r := p.RecordOf(c); r != nil {
+// formerNeeds tells what the present object of c depends on, as recorded and by its places.
+func (f *firsts) formerNeeds(c *Change) func(need *Change) bool {
+	var recorded []Dependency
+	if r := f.RecordOf(c); r != nil {
 		for _, text := range r.Dependencies {
 			if d, err := ParseDependency(text); err == nil {
-				for _, need := range p.changesNamed(d) {
-					needs[need] = true
-				}
+				recorded = append(recorded, d)
 			}
 		}
 	}
-	for _, place := range neededPlaces(p.was(c)) {
-		if h := holders[place]; h != nil && h != c {
-			needs[h] = true
-		}
+	places := neededPlaces(f.was(c))
+	return func(need *Change) bool {
+		return slices.ContainsFunc(recorded, func(d Dependency) bool { return d.Covers(need.Address) }) ||
+			slices.ContainsFunc(places, func(place providers.Place) bool { return f.before[place] == need })
 	}
-	return needs
 }
 
-// changesNamed lists the changes that a recorded dependency means.
-func (p *Plan) changesNamed(d Dependency) []*Change {
-	if c := p.byAddress[d.Block.Instance(d.Key)]; c != nil {
-		return []*Change{c}
-	}
-	return p.instancesOf(d)
-}
-
-// presentNeeds gives what the new object of c depends on.
-func (p *Plan) presentNeeds(c *Change, holders map[providers.Place]*Change) []*Change {
+// presentNeeds gives, of what the new object of c depends on, what is replaced and does not
+// create first yet.
+func (f *firsts) presentNeeds(c *Change) []*Change {
 	var needs []*Change
 	seen := map[Dependency]bool{}
 	var walk func(deps []Dependency)
@@ -159,22 +161,33 @@ func (p *Plan) presentNeeds(c *Change, holders map[providers.Place]*Change) []*C
 				continue
 			}
 			seen[d] = true
-			for _, need := range p.instancesOf(d) {
-				if need.Address.Mode == addr.Data {
-					walk(need.Dependencies) // stands between
-					continue
+			if !d.isModule() && d.Block.Mode == addr.Data { // it stands between
+				for _, via := range f.instancesOf(d) {
+					walk(via.Dependencies)
 				}
-				needs = append(needs, need)
+				continue
 			}
+			needs = append(needs, f.replacedOf(d)...)
 		}
 	}
 	walk(c.Dependencies)
-	for _, place := range neededPlaces(p.wanted(c)) {
-		if h := holders[place]; h != nil && h != c {
+	for _, place := range neededPlaces(f.wanted(c)) {
+		if h := f.after[place]; h != nil && h != c {
 			needs = append(needs, h)
 		}
 	}
 	return needs
+}
+
+// replacedOf is asked for one block by each that depends on the whole of it.
+func (f *firsts) replacedOf(d Dependency) []*Change {
+	list, ok := f.replaced[d]
+	if !ok {
+		list = f.instancesOf(d)
+	}
+	list = slices.DeleteFunc(list, func(c *Change) bool { return c.Action != Replace || c.CreateFirst })
+	f.replaced[d] = list
+	return list
 }
 
 // checkTwo refuses what would have to be there twice and cannot be.

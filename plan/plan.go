@@ -11,6 +11,7 @@
 //	dependency.go what an instance depends on
 //	decide.go     wanted against real -> a Change an instance
 //	cascade.go    what a change takes along: a replaced namespace its links
+//	createfirst.go  create_before_destroy; deposed.go what an interrupted one left
 //	lifecycle.go  what lifecycle blocks ask for
 //	focus.go      what the command line asks for: a part only, a replacement
 //	conflicts.go  what cannot be, told before anything is changed
