@@ -41,26 +41,27 @@ func parsePath(s string) cty.Path {
 	return path
 }
 
-// pathsIn reads what formatPath wrote of paths into v, each step as v has it: an attribute or
-// an index. What v does not have is read as parsePath does.
-func pathsIn(v cty.Value, list []string) []cty.Path {
-	if len(list) == 0 {
+// pathsIn gives the paths of those parts of v that a record lists, each step as v has it: an
+// attribute or an index. What v does not have is read as parsePath does.
+func pathsIn(v cty.Value, listed []string) []cty.Path {
+	if len(listed) == 0 {
 		return nil
 	}
-	missing := map[string]bool{}
-	for _, s := range list {
-		missing[s] = true
+	found := map[string]bool{}
+	for _, s := range listed {
+		found[s] = false
 	}
 	var paths []cty.Path
 	_ = cty.Walk(v, func(path cty.Path, _ cty.Value) (bool, error) {
-		if s := formatPath(path); missing[s] {
-			delete(missing, s)
+		s := formatPath(path)
+		if _, ok := found[s]; ok {
+			found[s] = true
 			paths = append(paths, path.Copy())
 		}
 		return true, nil
 	})
-	for _, s := range list {
-		if missing[s] {
+	for _, s := range listed {
+		if !found[s] {
 			paths = append(paths, parsePath(s))
 		}
 	}

@@ -119,21 +119,6 @@ func (r *Recorded) Censor(diags hcl.Diagnostics) hcl.Diagnostics {
 	return censor(diags, r.Object.Attributes, pathsIn(r.Object.Attributes, r.Record.Sensitive))
 }
 
-// pathsIn gives the paths of those parts of v that a record lists.
-func pathsIn(v cty.Value, listed []string) []cty.Path {
-	var paths []cty.Path
-	if len(listed) == 0 {
-		return nil
-	}
-	_ = cty.Walk(v, func(path cty.Path, _ cty.Value) (bool, error) {
-		if slices.Contains(listed, formatPath(path)) {
-			paths = append(paths, path.Copy())
-		}
-		return true, nil
-	})
-	return paths
-}
-
 // Hides reports whether an attribute, "command", is recorded as sensitive or has parts that are.
 func (r *Recorded) Hides(attribute string) bool {
 	return slices.ContainsFunc(r.Record.Sensitive, func(path string) bool {
