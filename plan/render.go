@@ -208,7 +208,7 @@ func (b *blockRenderer) attribute(a *schema.Attribute, x, y cty.Value, path stri
 	if b.change.Action == Replace && a.Replaces(x) && !a.Equal(x, y) && !isNull(b.change.Before) {
 		suffix = b.Red(" # forces replacement")
 	}
-	if a.Type == cty.DynamicPseudoType && !isNull(x) && y.IsWhollyKnown() && Format(x) == Format(y) {
+	if a.Type == cty.DynamicPseudoType && !isNull(x) && y.IsWhollyKnown() && b.value(x, path, indent, "") == b.value(y, path, indent, "") {
 		suffix = b.Faint(fmt.Sprintf(" # %s becomes %s", x.Type().FriendlyName(), y.Type().FriendlyName())) + suffix
 	}
 	lead := strings.Repeat(" ", indent) + b.symbol(elementAction(x, y)) + " " + fmt.Sprintf("%-*s", width, a.Name) + " = "
