@@ -1,4 +1,4 @@
-package playhost
+package world
 
 import (
 	"errors"
@@ -17,32 +17,31 @@ import (
 )
 
 const (
-	cgroupFolder  = "/sys/fs/cgroup"
-	subtreePrefix = "playhost-"
+	cgroupFolder = "/sys/fs/cgroup"
 
-	// The group of version 2 in which the playhost's command begins, as systemd names its
+	// The group of version 2 in which the world's command begins, as systemd names its
 	// own: a group other than the root may not have processes and controllers both.
 	commandGroup = "init.scope"
 
-	// How long the last processes of a playhost may take to leave its groups.
+	// How long the last processes of a world may take to leave its groups.
 	emptyDeadline = 10 * time.Second
 )
 
-// A subtree is the playhost's part of a hierarchy of control groups. Inside it is mounted
+// A subtree is the world's part of a hierarchy of control groups. Inside it is mounted
 // as the hierarchy's root.
 type subtree struct {
 	Mount   string // where the hierarchy is mounted
-	Dir     string // the group that the playhost has for its root
+	Dir     string // the group that the world has for its root
 	Version int    // of the hierarchy, 1 or 2
 
 	// lock is Dir, open and locked. The kernel unlocks it however its holder ends: it then
-	// is a remainder, which the next playhost removes.
+	// is a remainder, which the next world removes.
 	lock *os.File
 }
 
 // makeSubtrees makes a group in each hierarchy in which the user may, and removes those
-// that killed playhosts have left.
-func makeSubtrees() ([]subtree, error) {
+// that killed worlds of the kind have left.
+func (k *Kind) makeSubtrees() ([]subtree, error) {
 	mounts, err := hierarchies()
 	if err != nil {
 		return nil, err
@@ -52,10 +51,10 @@ func makeSubtrees() ([]subtree, error) {
 		if m.base == "" {
 			continue
 		}
-		if err := sweep(m.base); err != nil {
+		if err := k.sweep(m.base); err != nil {
 			return nil, errors.Join(err, removeSubtrees(made))
 		}
-		s, err := m.makeSubtree()
+		s, err := m.makeSubtree(k.groupPrefix())
 		if err != nil {
 			return nil, errors.Join(fmt.Errorf("make control group below %s: %w", m.base, err), removeSubtrees(made))
 		}
@@ -64,12 +63,14 @@ func makeSubtrees() ([]subtree, error) {
 	return made, nil
 }
 
-func (h hierarchy) makeSubtree() (subtree, error) {
+func (k *Kind) groupPrefix() string { return k.Name + "-" }
+
+func (h hierarchy) makeSubtree(prefix string) (subtree, error) {
 	if h.version == 2 {
 		enableControllers(h.base)
 	}
 	for {
-		dir, err := os.MkdirTemp(h.base, subtreePrefix)
+		dir, err := os.MkdirTemp(h.base, prefix)
 		if err != nil {
 			return subtree{}, err
 		}
@@ -113,7 +114,7 @@ func (s subtree) prepare(base string) error {
 }
 
 // enableControllers gives the groups below one what the kernel lets them have. It refuses
-// where the group itself has processes: the playhost has to do without then.
+// where the group itself has processes: the world has to do without then.
 func enableControllers(dir string) {
 	offered, _ := os.ReadFile(filepath.Join(dir, "cgroup.controllers"))
 	for _, controller := range strings.Fields(string(offered)) {
@@ -140,7 +141,7 @@ func lockGroup(dir string) (*os.File, error) {
 func place(pid int, subtrees []subtree) error {
 	for _, s := range subtrees {
 		if err := os.WriteFile(filepath.Join(s.Dir, "cgroup.procs"), fmt.Append(nil, pid), 0); err != nil {
-			return fmt.Errorf("place playhost in control group: %w", err)
+			return fmt.Errorf("place process in control group: %w", err)
 		}
 	}
 	return nil
@@ -162,6 +163,49 @@ func enterCommandGroups(subtrees []subtree) error {
 		}
 	}
 	return nil
+}
+
+// An exit is how init leaves a control group that nobody but it is left to remove.
+type exit struct {
+	above *os.File // the folder that the group is in
+	procs *os.File // cgroup.procs of that one
+	name  string   // of the group
+}
+
+// openExits opens, while it can be reached, what init needs to leave its groups: two files for
+// each. What counts when it writes is the cgroup namespace in which they were opened.
+func openExits(groups []subtree) ([]*os.File, error) {
+	var files []*os.File
+	for _, g := range groups {
+		above, err := os.Open(filepath.Dir(g.Dir))
+		if err != nil {
+			return files, fmt.Errorf("open control group: %w", err)
+		}
+		procs, err := os.OpenFile(filepath.Join(filepath.Dir(g.Dir), "cgroup.procs"), os.O_WRONLY, 0)
+		files = append(files, above)
+		if err != nil {
+			return files, fmt.Errorf("open control group: %w", err)
+		}
+		files = append(files, procs)
+	}
+	return files, nil
+}
+
+// leave ends everybody else in the world and removes its groups, which whoever made it would
+// have done.
+func leave(exits []exit) error {
+	if len(exits) == 0 {
+		return nil
+	}
+	err := machine.EndOthers()
+	for _, e := range exits {
+		if _, moved := e.procs.WriteString("0"); moved != nil {
+			err = errors.Join(err, moved)
+			continue
+		}
+		err = errors.Join(err, removeGroup(fmt.Sprintf("/proc/self/fd/%d/%s", e.above.Fd(), e.name)))
+	}
+	return err
 }
 
 // removeSubtrees removes the groups with all that was made in them. Their processes must
@@ -201,15 +245,15 @@ func removeGroup(dir string) error {
 	return nil
 }
 
-// sweep removes what playhosts that were killed have left. What cannot be removed yet, the
+// sweep removes what worlds that were killed have left. What cannot be removed yet, the
 // next one will.
-func sweep(base string) error {
+func (k *Kind) sweep(base string) error {
 	entries, err := os.ReadDir(base)
 	if err != nil {
-		return fmt.Errorf("look for remainders of playhosts: %w", err)
+		return fmt.Errorf("look for remainders of killed processes: %w", err)
 	}
 	for _, entry := range entries {
-		if !entry.IsDir() || !strings.HasPrefix(entry.Name(), subtreePrefix) {
+		if !entry.IsDir() || !strings.HasPrefix(entry.Name(), k.groupPrefix()) {
 			continue
 		}
 		dir := filepath.Join(base, entry.Name())
@@ -242,8 +286,8 @@ func hierarchies() ([]hierarchy, error) {
 	var list []hierarchy
 	seen := map[int]bool{}
 	for _, m := range mounts {
-		// One that is mounted twice is one hierarchy all the same. In a playhost, mountinfo has
-		// also what is covered: that is above all groups that there are for the playhost.
+		// One that is mounted twice is one hierarchy all the same. In a world, mountinfo has
+		// also what is covered: that is above all groups that there are for the world.
 		if !strings.HasPrefix(m.Mountpoint+"/", cgroupFolder+"/") || strings.HasPrefix(m.Root, "/..") || seen[m.Minor] {
 			continue
 		}
