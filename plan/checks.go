@@ -49,6 +49,7 @@ func (p *Plan) runCheck(ctx context.Context, m *module, k *config.Check) (*Check
 			result.Passed = false
 			result.Messages = append(result.Messages, d.Summary+": "+d.Detail)
 			d.Severity = hcl.DiagWarning
+			d.Extra = diag.Condition{Object: m.named("check." + k.Name), Check: true}
 			diags = append(diags, d)
 		}
 	}

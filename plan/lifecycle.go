@@ -315,6 +315,7 @@ func conditionErrors(conditions []config.Condition, scope *hcl.EvalContext, summ
 			Subject:     cond.Condition.Range().Ptr(),
 			Expression:  cond.Condition,
 			EvalContext: scope,
+			Extra:       diag.Condition{Object: a.String(), Block: a.Resource.String()},
 		})
 	}
 	return diags

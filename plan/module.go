@@ -71,6 +71,14 @@ func (e *Evaluator) newModule(cfg *config.Config, parent *module, c *call, key a
 	return m
 }
 
+// named gives the address of what has a name in the module.
+func (m *module) named(name string) string {
+	if m.addr.IsRoot() {
+		return name
+	}
+	return string(m.addr) + "." + name
+}
+
 // forget drops what was evaluated from the values of resources.
 func (m *module) forget() {
 	m.evaluated = map[config.Subject]evaluated{}

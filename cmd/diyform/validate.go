@@ -59,25 +59,33 @@ type jsonPos struct {
 	Byte   int `json:"byte"`
 }
 
-func (v *view) validationJSON(diags hcl.Diagnostics) error {
-	errors, warnings := 0, 0
+func jsonDiagnostics(diags hcl.Diagnostics) []jsonDiagnostic {
 	list := []jsonDiagnostic{}
 	for _, d := range diags {
 		j := jsonDiagnostic{Severity: "error", Summary: d.Summary, Detail: d.Detail}
 		if d.Severity == hcl.DiagWarning {
 			j.Severity = "warning"
-			warnings++
-		} else {
-			errors++
 		}
 		if d.Subject != nil {
 			j.Range = &jsonRange{d.Subject.Filename, jsonPos(d.Subject.Start), jsonPos(d.Subject.End)}
 		}
 		list = append(list, j)
 	}
+	return list
+}
+
+func (v *view) validationJSON(diags hcl.Diagnostics) error {
+	errors, warnings := 0, 0
+	for _, d := range diags {
+		if d.Severity == hcl.DiagWarning {
+			warnings++
+		} else {
+			errors++
+		}
+	}
 	err := v.json(map[string]any{
 		"format_version": "1.0", "valid": errors == 0,
-		"error_count": errors, "warning_count": warnings, "diagnostics": list,
+		"error_count": errors, "warning_count": warnings, "diagnostics": jsonDiagnostics(diags),
 	})
 	if err == nil && errors > 0 {
 		return exitStatus(exitError)

@@ -21,6 +21,7 @@
 package playhost
 
 import (
+	"io"
 	"os/exec"
 
 	"github.com/diyform/diyform/internal/linux/machine"
@@ -50,7 +51,7 @@ var kind = &world.Kind{
 	},
 	Terminal: true,
 	Furnish:  furnish,
-	Network:  buildNetwork,
+	Network:  func() (io.Closer, error) { return nil, buildNetwork() },
 	Environ:  xdgEnvironment,
 }
 

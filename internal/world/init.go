@@ -52,8 +52,12 @@ func (k *Kind) runInit() (int, error) {
 	}
 	// The command is started by the thread that has the cgroup namespace, and gets it.
 	runtime.LockOSThread()
-	if err := k.build(s); err != nil {
+	held, err := k.build(s)
+	if err != nil {
 		return 0, err
+	}
+	if held != nil {
+		defer held.Close()
 	}
 	cmd, err := k.startCommand(os.Args[2], os.Args[3:], extra)
 	if err != nil {
@@ -97,28 +101,29 @@ func (k *Kind) becomeMapped(line *os.File) error {
 	return fmt.Errorf("execute init again: %w", err)
 }
 
-func (k *Kind) build(s setup) error {
+func (k *Kind) build(s setup) (io.Closer, error) {
 	if len(s.Groups) > 0 {
 		if err := machine.LeaveControlGroups(); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	if err := k.buildMounts(s); err != nil {
-		return fmt.Errorf("build mounts: %w", err)
+		return nil, fmt.Errorf("build mounts: %w", err)
 	}
 	if err := enterCommandGroups(s.Groups); err != nil {
-		return err
+		return nil, err
 	}
 	if err := machine.SetHostname(k.Hostname); err != nil {
-		return err
+		return nil, err
 	}
 	if k.Network == nil {
-		return nil
+		return nil, nil
 	}
-	if err := k.Network(); err != nil {
-		return fmt.Errorf("build network: %w", err)
+	held, err := k.Network()
+	if err != nil {
+		return nil, fmt.Errorf("build network: %w", err)
 	}
-	return nil
+	return held, nil
 }
 
 func (k *Kind) startCommand(path string, args []string, extra []*os.File) (*exec.Cmd, error) {

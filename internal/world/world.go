@@ -14,6 +14,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -42,9 +43,10 @@ type Kind struct {
 	Terminal bool
 
 	// Furnish may do more in the new mounts, Network in the new network namespace, which has
-	// only lo, down. Both may be nil.
+	// only lo, down; what that returns is held open as long as the world is there. Both may be
+	// nil.
 	Furnish func() error
-	Network func() error
+	Network func() (io.Closer, error)
 
 	// Environ is added to the command's environment; it may be nil.
 	Environ func() []string
