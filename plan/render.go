@@ -108,8 +108,13 @@ func (r *renderer) drift(p *Plan) {
 	if len(shown) == 0 {
 		return
 	}
-	r.line("%s\n", r.Bold("Changed outside of diyform since the last apply:"))
-	for _, d := range shown {
+	r.drifted("Changed outside of diyform since the last apply:", shown)
+}
+
+// drifted writes what is not as it was recorded.
+func (r *renderer) drifted(headline string, list []*Drift) {
+	r.line("%s\n", r.Bold(headline))
+	for _, d := range list {
 		if d.After.IsNull() {
 			r.line("  %s\n", r.Bold("# "+d.Address.String()+" is gone"))
 			continue
