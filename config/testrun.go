@@ -204,8 +204,9 @@ func canFail(text string) bool {
 	case "var", "check", "output":
 		return isName(name)
 	}
+	_, special := kindsByRoot[kind]
 	_, err := addr.Parse(text)
-	return err == nil
+	return err == nil && (!special || kind == "data" || kind == "module")
 }
 
 // addressText writes the address that an expression is, in the form that addresses have.

@@ -2,6 +2,9 @@ package trial
 
 import (
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 
 	"github.com/hashicorp/hcl/v2"
 
@@ -48,6 +51,32 @@ func (e *expectation) expects(c diag.Condition) bool {
 		}
 	}
 	return found
+}
+
+// undeclared tells what is expected to fail and is not there.
+func (e *expectation) undeclared(cfg *config.Config) hcl.Diagnostics {
+	names := map[string]bool{}
+	for name := range cfg.Variables {
+		names["var."+name] = true
+	}
+	for name := range cfg.Outputs {
+		names["output."+name] = true
+	}
+	for name := range cfg.Checks {
+		names["check."+name] = true
+	}
+	for a := range cfg.Resources {
+		names[a.String()] = true
+	}
+	var diags hcl.Diagnostics
+	for _, f := range e.run.Failures {
+		block, _, _ := strings.Cut(f.Object, "[")
+		if !names[block] && !strings.HasPrefix(block, "module.") {
+			diags = append(diags, diag.Error(&f.Range, "Undeclared item of expect_failures",
+				fmt.Sprintf("There is no %s in the configuration.%s", block, diag.Suggest(block, slices.Collect(maps.Keys(names))))))
+		}
+	}
+	return diags
 }
 
 // missing tells what should have failed and has not.

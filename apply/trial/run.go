@@ -58,6 +58,9 @@ func (a *attempt) execute(ctx context.Context) cty.Value {
 		return cty.DynamicVal
 	}
 	a.config = s.config
+	if !a.note(Error, a.expect.undeclared(s.config)) {
+		return cty.DynamicVal
+	}
 	values, diags := a.variables(s.config, a.Run)
 	a.values = values
 	if !a.settle(diags) || a.stopped("variables got their values") {

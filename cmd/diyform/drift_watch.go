@@ -35,6 +35,7 @@ type driftWatch struct {
 
 	changed chan struct{} // has one element when something has
 	renamed atomic.Bool   // names have come or gone
+	named   bool          // names of namespaces are listened to
 	ended   sync.WaitGroup
 	spaces  map[string]*watchedSpace
 }
@@ -51,12 +52,11 @@ func (v *view) watchDrift(ctx context.Context, f *driftFlags) error {
 		changed: make(chan struct{}, 1), spaces: map[string]*watchedSpace{},
 	}
 	defer w.close()
-	// The record, and the names of namespaces. Who has neither yet is looked at by the interval.
-	watchCtx, cancel := context.WithCancel(ctx)
+	// Where the record is. Who has none yet is looked at by the interval.
+	ctx, cancel := context.WithCancel(ctx)
 	defer w.ended.Wait()
 	defer cancel()
-	w.names(watchCtx, ".")
-	w.names(watchCtx, netns.Dir)
+	w.names(ctx, ".")
 	for ctx.Err() == nil {
 		if err := w.read(ctx); err != nil {
 			return err
@@ -77,11 +77,11 @@ func (w *driftWatch) notify() {
 	}
 }
 
-// names listens for files that come and go in a folder.
-func (w *driftWatch) names(ctx context.Context, dir string) {
+// names listens for files that come and go in a folder, and reports whether it can.
+func (w *driftWatch) names(ctx context.Context, dir string) bool {
 	watch, err := inotify.Names(dir)
 	if err != nil {
-		return
+		return false
 	}
 	w.ended.Go(func() {
 		defer watch.Close()
@@ -90,6 +90,7 @@ func (w *driftWatch) names(ctx context.Context, dir string) {
 			w.notify()
 		}
 	})
+	return true
 }
 
 // wait returns when something may have changed and the burst is over, or after the interval.
@@ -136,7 +137,7 @@ func (w *driftWatch) read(ctx context.Context) error {
 		w.tellErrors(diags)
 		return nil
 	}
-	w.follow(names)
+	w.follow(ctx, names)
 	found, diags := plan.FindDrift(ctx, s.input())
 	switch {
 	case ctx.Err() != nil:
@@ -203,8 +204,9 @@ func (w *driftWatch) tellErrors(diags hcl.Diagnostics) {
 	})
 }
 
-// follow listens to these namespaces and no others.
-func (w *driftWatch) follow(names []string) {
+// follow listens to these namespaces and no others. To those with a name it listens only if it
+// hears when they lose it: see forgetGone.
+func (w *driftWatch) follow(ctx context.Context, names []string) {
 	for name := range w.spaces {
 		if !slices.Contains(names, name) {
 			w.forget(name)
@@ -213,6 +215,11 @@ func (w *driftWatch) follow(names []string) {
 	for _, name := range names {
 		if w.spaces[name] != nil {
 			continue
+		}
+		if name != "" && !w.named {
+			if w.named = w.names(ctx, netns.Dir); !w.named {
+				continue
+			}
 		}
 		// One that is gone, or another user's, is looked at by the interval.
 		if space := w.listen(name); space != nil {

@@ -64,7 +64,9 @@ func (v *view) test(ctx context.Context, f *testFlags) error {
 			sources[name] = source
 		}
 	}
-	diags = append(diags, checkTested(files, sources)...)
+	if !diags.HasErrors() {
+		diags = append(diags, checkTested(files, sources)...)
+	}
 	if diags.HasErrors() {
 		return v.fail(sources, diags)
 	}
