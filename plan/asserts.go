@@ -65,7 +65,7 @@ func (p *Plan) assertScope(refs []config.Reference, runs map[string]cty.Value) (
 	if diags.HasErrors() {
 		return nil, diags
 	}
-	scope, more := p.Evaluator.context(nil, simpleKeys(plain), nil)
+	scope, more := p.Evaluator.root.context(nil, simpleKeys(plain), nil)
 	diags = append(diags, more...)
 	if more.HasErrors() {
 		return nil, diags
@@ -97,7 +97,7 @@ func (p *Plan) OutputValue(name string) (cty.Value, hcl.Diagnostics) {
 // wanted.
 func (p *Plan) Observe() {
 	for a, rec := range p.recorded {
-		if rec.Actual != nil && p.Evaluator.blocks[a.Resource] != nil {
+		if rec.Actual != nil && p.Evaluator.block(a.Resource) != nil {
 			p.Evaluator.Set(a, mark(rec.Actual.Attributes, parsePaths(rec.Record.Sensitive)))
 		}
 	}

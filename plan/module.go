@@ -214,7 +214,8 @@ func (m *module) output(name string) (cty.Value, hcl.Diagnostics) {
 		if diags.HasErrors() {
 			return cty.DynamicVal, diags
 		}
-		if diags = conditionErrors(o.Conditions, ctx, "Precondition failed", m.outputName(name)); diags.HasErrors() {
+		if diags = conditionErrors(o.Conditions, ctx, "Precondition failed", m.outputName(name),
+			diag.Condition{Object: m.named("output." + name)}); diags.HasErrors() {
 			return cty.DynamicVal, diags
 		}
 		v, more := o.Expr.Value(ctx)

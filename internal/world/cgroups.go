@@ -33,6 +33,7 @@ type subtree struct {
 	Mount   string // where the hierarchy is mounted
 	Dir     string // the group that the world has for its root
 	Version int    // of the hierarchy, 1 or 2
+	Home    string // the group that the maker is in
 
 	// lock is Dir, open and locked. The kernel unlocks it however its holder ends: it then
 	// is a remainder, which the next world removes.
@@ -81,7 +82,7 @@ func (h hierarchy) makeSubtree(prefix string) (subtree, error) {
 		if err != nil {
 			return subtree{}, errors.Join(err, os.Remove(dir))
 		}
-		s := subtree{Mount: h.mount, Dir: dir, Version: h.version, lock: lock}
+		s := subtree{Mount: h.mount, Dir: dir, Version: h.version, Home: h.own, lock: lock}
 		if err := s.prepare(h.base); err != nil {
 			return subtree{}, errors.Join(err, removeSubtrees([]subtree{s}))
 		}
@@ -168,7 +169,7 @@ func enterCommandGroups(subtrees []subtree) error {
 // An exit is how init leaves a control group that nobody but it is left to remove.
 type exit struct {
 	above *os.File // the folder that the group is in
-	procs *os.File // cgroup.procs of that one
+	procs *os.File // cgroup.procs of the group of whoever made the world
 	name  string   // of the group
 }
 
@@ -181,7 +182,8 @@ func openExits(groups []subtree) ([]*os.File, error) {
 		if err != nil {
 			return files, fmt.Errorf("open control group: %w", err)
 		}
-		procs, err := os.OpenFile(filepath.Join(filepath.Dir(g.Dir), "cgroup.procs"), os.O_WRONLY, 0)
+		// Not of the group above: one with controllers may have no processes.
+		procs, err := os.OpenFile(filepath.Join(g.Home, "cgroup.procs"), os.O_WRONLY, 0)
 		files = append(files, above)
 		if err != nil {
 			return files, fmt.Errorf("open control group: %w", err)
@@ -271,6 +273,7 @@ func (k *Kind) sweep(base string) error {
 type hierarchy struct {
 	mount   string
 	version int
+	own     string // the group of this process
 	base    string // the highest group on the way to this process's that the user may change, or ""
 }
 
@@ -296,7 +299,8 @@ func hierarchies() ([]hierarchy, error) {
 		if m.FSType == "cgroup2" {
 			h.version = 2
 		}
-		h.base = highestWritable(m.Mountpoint, filepath.Join(m.Mountpoint, ownGroup(string(own), m)))
+		h.own = filepath.Join(m.Mountpoint, ownGroup(string(own), m))
+		h.base = highestWritable(m.Mountpoint, h.own)
 		list = append(list, h)
 	}
 	return list, nil
