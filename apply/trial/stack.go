@@ -33,7 +33,8 @@ func (t *trial) stack(ctx context.Context, run *config.TestRun) (*stack, hcl.Dia
 	}
 	s := &stack{}
 	t.stacks[run.Source] = s
-	cfg, diags := config.Load(filepath.Join(t.Dir, run.Source))
+	source := filepath.Join(t.Dir, run.Source)
+	cfg, diags := t.Loader(source).Load(source)
 	s.config = cfg
 	if diags.HasErrors() {
 		return nil, diags

@@ -51,7 +51,8 @@ type Options struct {
 	StateDir string // where the records may be kept: it is there, and empty
 	Registry *providers.Registry
 	Env      func(lineage string) providers.Env
-	Sources  config.ValueSources // what variables get from outside of the tests
+	Sources  config.ValueSources            // what variables get from outside of the tests
+	Loader   func(dir string) config.Loader // of the configuration and of other modules
 
 	Begun func(*config.TestRun)
 	Ended func(*Result)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,10 +19,14 @@ import (
 	"github.com/diyform/diyform/apply/trial"
 	"github.com/diyform/diyform/config"
 	"github.com/diyform/diyform/internal/diag"
+	"github.com/diyform/diyform/internal/modsource"
 	"github.com/diyform/diyform/internal/world"
 	"github.com/diyform/diyform/plan"
 	"github.com/diyform/diyform/providers/registry"
 )
+
+// testFolderName is where tests are beside the folder of the configuration.
+const testFolderName = "tests"
 
 // testFlags are those of the command test.
 type testFlags struct {
@@ -47,7 +52,7 @@ func newTest(v *view) *cobra.Command {
 	}
 	cmd.Flags().Var(variableFlag{&f.variables, false}, "var", "set a variable: -var 'NAME=VALUE', any number of times")
 	cmd.Flags().Var(variableFlag{&f.variables, true}, "var-file", "read variables from a file, any number of times")
-	cmd.Flags().StringVar(&f.folder, "test-directory", "tests", "where there may be tests beside the folder itself")
+	cmd.Flags().StringVar(&f.folder, "test-directory", testFolderName, "where there may be tests beside the folder itself")
 	cmd.Flags().StringArrayVar(&f.filters, "filter", nil, "run this file alone, any number of times")
 	cmd.Flags().StringVar(&f.junit, "junit-xml", "", "write the results to a file, in the form of JUnit")
 	cmd.Flags().BoolVar(&f.verbose, "verbose", false, "show the plan of each run, or what it has made")
@@ -60,12 +65,10 @@ func (v *view) test(ctx context.Context, f *testFlags) error {
 	files, diags := loadTests(f)
 	sources := map[string]*hcl.File{}
 	for _, file := range files {
-		for name, source := range file.Files {
-			sources[name] = source
-		}
+		maps.Copy(sources, file.Files)
 	}
 	if !diags.HasErrors() {
-		diags = append(diags, checkTested(files, sources)...)
+		diags = append(diags, v.checkTested(ctx, files, sources)...)
 	}
 	if diags.HasErrors() {
 		return v.fail(sources, diags)
@@ -119,6 +122,18 @@ func loadTests(f *testFlags) ([]*config.TestFile, hcl.Diagnostics) {
 	return files, diags
 }
 
+// validateTests checks how the tests of the configuration are written, and adds their sources.
+func validateTests(sources map[string]*hcl.File) hcl.Diagnostics {
+	paths, err := config.TestPaths(".", testFolderName)
+	diags := diag.FromError(err, "The tests cannot be found", nil)
+	for _, path := range paths {
+		file, more := config.LoadTest(path)
+		maps.Copy(sources, file.Files)
+		diags = append(diags, more...)
+	}
+	return diags
+}
+
 func filterTests(paths, filters []string) ([]string, hcl.Diagnostics) {
 	var chosen []string
 	for _, filter := range filters {
@@ -146,16 +161,14 @@ func list(names []string) string {
 
 // checkTested checks the configuration and the modules that are tested, so that what is wrong
 // with them is told once, before anything is run.
-func checkTested(tests []*config.TestFile, files map[string]*hcl.File) hcl.Diagnostics {
+func (v *view) checkTested(ctx context.Context, tests []*config.TestFile, files map[string]*hcl.File) hcl.Diagnostics {
 	var diags hcl.Diagnostics
 	for _, dir := range testedFolders(tests) {
-		cfg, more := config.Load(dir)
+		cfg, more := v.loader(ctx, modsource.New(dir), modsource.Options{Ask: v.interactive()}).Load(dir)
 		if !more.HasErrors() {
 			more = append(more, plan.Validate(cfg, registry.New())...)
 		}
-		for name, file := range cfg.Files {
-			files[name] = file
-		}
+		maps.Copy(files, cfg.Files)
 		diags = append(diags, more...)
 	}
 	return diags

@@ -19,6 +19,7 @@ import (
 	"github.com/diyform/diyform/internal/diag"
 	"github.com/diyform/diyform/internal/linux/bootid"
 	"github.com/diyform/diyform/internal/linux/netns"
+	"github.com/diyform/diyform/internal/modsource"
 	"github.com/diyform/diyform/plan"
 	"github.com/diyform/diyform/providers"
 	"github.com/diyform/diyform/providers/registry"
@@ -112,6 +113,10 @@ func (w *testWorker) work(ctx context.Context, task string) error {
 	}
 	diags = trial.File(ctx, f, trial.Options{
 		Dir: ".", StateDir: testStates, Registry: registry.New(),
+		// What is missing was fetched before: this world has no way to where it comes from.
+		Loader: func(dir string) config.Loader {
+			return config.Loader{Modules: modsource.New(dir).Finder(ctx, modsource.Options{Offline: true})}
+		},
 		Env: func(lineage string) providers.Env {
 			return providers.Env{
 				Lineage: lineage, BootID: boot, Dir: w.Dir,

@@ -16,13 +16,14 @@ func newValidate(v *view) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "validate",
 		Short: "Check the configuration",
-		Long:  "Checks the configuration for itself: no variables' values, no state, no kernel.",
+		Long:  "Checks the configuration and its tests for themselves: no variables' values, no state, no kernel.",
 		Args:  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, diags := v.loadConfiguration(cmd.Context())
 			if !diags.HasErrors() {
 				diags = append(diags, plan.Validate(cfg, registry.New())...)
 			}
+			diags = append(diags, validateTests(cfg.Files)...)
 			if asJSON {
 				return v.validationJSON(diags)
 			}
