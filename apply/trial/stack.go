@@ -70,7 +70,7 @@ func (t *trial) open(s *stack) (*session, error) {
 }
 
 func (t *trial) input(s *session) plan.Input {
-	return plan.Input{State: s.state, Registry: t.Registry, Sessions: s.sessions, Env: s.env, Workspace: "default"}
+	return plan.Input{State: s.state, Registry: t.Registry, Sessions: s.sessions, Env: s.env, Workspace: providers.DefaultWorkspace}
 }
 
 // destroy takes away what is recorded, and makes sure that nothing stays so.

@@ -59,16 +59,25 @@ func newRefresh(v *view) *cobra.Command {
 	return cmd
 }
 
-// readings reads drift, once or again and again.
+// readings reads drift, once or again and again, of one workspace.
 type readings struct {
-	view  *view
-	store *state.Store
+	view      *view
+	store     *state.Store
+	workspace string
+}
+
+func (v *view) readings() (*readings, error) {
+	s, err := newSession(v)
+	if err != nil {
+		return nil, v.stateError(err)
+	}
+	return &readings{view: v, store: s.store, workspace: s.workspace}, nil
 }
 
 // begin loads what is recorded now and opens sessions. No lock: nothing is written, and who
 // watches must stand in nobody's way.
 func (r *readings) begin() (*session, error) {
-	s := &session{view: r.view, registry: registry.New(), store: r.store}
+	s := &session{view: r.view, registry: registry.New(), store: r.store, workspace: r.workspace}
 	if err := s.load(); err != nil {
 		return nil, err
 	}
@@ -81,7 +90,10 @@ func (s *session) input() plan.Input {
 
 // drift reads once.
 func (v *view) drift(ctx context.Context, f *driftFlags) error {
-	r := &readings{view: v, store: state.Open(".")}
+	r, err := v.readings()
+	if err != nil {
+		return err
+	}
 	s, err := r.begin()
 	if s != nil {
 		defer s.close()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"maps"
+	"path/filepath"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -15,7 +16,6 @@ import (
 	"github.com/diyform/diyform/internal/linux/netns"
 	"github.com/diyform/diyform/internal/linux/notice"
 	"github.com/diyform/diyform/plan"
-	"github.com/diyform/diyform/state"
 )
 
 const (
@@ -47,8 +47,12 @@ type watchedSpace struct {
 }
 
 func (v *view) watchDrift(ctx context.Context, f *driftFlags) error {
+	r, err := v.readings()
+	if err != nil {
+		return err
+	}
 	w := &driftWatch{
-		readings: readings{view: v, store: state.Open(".")}, asJSON: f.asJSON, told: driftMemory{}, first: true,
+		readings: *r, asJSON: f.asJSON, told: driftMemory{}, first: true,
 		changed: make(chan struct{}, 1), spaces: map[string]*watchedSpace{},
 	}
 	defer w.close()
@@ -56,7 +60,7 @@ func (v *view) watchDrift(ctx context.Context, f *driftFlags) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer w.ended.Wait()
 	defer cancel()
-	w.names(ctx, ".")
+	w.names(ctx, filepath.Dir(w.store.Backup()))
 	for ctx.Err() == nil {
 		if err := w.read(ctx); err != nil {
 			return err

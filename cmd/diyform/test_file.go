@@ -119,7 +119,7 @@ func (w *testWorker) work(ctx context.Context, task string) error {
 		},
 		Env: func(lineage string) providers.Env {
 			return providers.Env{
-				Lineage: lineage, BootID: boot, Dir: w.Dir,
+				Lineage: lineage, BootID: boot, Dir: w.Dir, Workspace: providers.DefaultWorkspace,
 				RuntimeDir: filepath.Join(runtimeRoot(), lineage), DataDir: testDataFolder,
 			}
 		},
