@@ -62,6 +62,7 @@ func newTest(v *view) *cobra.Command {
 
 // test runs the files, each in a world of its own, and sums up.
 func (v *view) test(ctx context.Context, f *testFlags) error {
+	report := newTestReport(v, f)
 	files, diags := loadTests(f)
 	sources := map[string]*hcl.File{}
 	for _, file := range files {
@@ -70,11 +71,11 @@ func (v *view) test(ctx context.Context, f *testFlags) error {
 	if !diags.HasErrors() {
 		diags = append(diags, v.checkTested(ctx, files, sources)...)
 	}
+	report.tell(sources, diags)
 	if diags.HasErrors() {
-		return v.fail(sources, diags)
+		return exitStatus(exitError)
 	}
-	v.diagnostics(sources, diags)
-	report := newTestReport(v, f, files)
+	report.found(files)
 	for _, file := range files {
 		if err := v.testFile(ctx, file, f, report); err != nil {
 			return err

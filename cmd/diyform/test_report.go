@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/hashicorp/hcl/v2"
+
 	"github.com/diyform/diyform/apply/trial"
 	"github.com/diyform/diyform/config"
 )
@@ -26,8 +28,19 @@ type testedFile struct {
 	end    *testEvent // nil until all is destroyed
 }
 
-func newTestReport(v *view, f *testFlags, files []*config.TestFile) *testReport {
+func newTestReport(v *view, f *testFlags) *testReport {
 	r := &testReport{view: v, asJSON: f.asJSON}
+	if r.asJSON {
+		r.message("version", fmt.Sprintf("diyform %s", version), map[string]any{"diyform": version, "ui": "1.2"})
+	}
+	return r
+}
+
+// found tells what there is to be run.
+func (r *testReport) found(files []*config.TestFile) {
+	if !r.asJSON {
+		return
+	}
 	abstract, runs := map[string][]string{}, 0
 	for _, file := range files {
 		for _, run := range file.Runs {
@@ -35,12 +48,17 @@ func newTestReport(v *view, f *testFlags, files []*config.TestFile) *testReport 
 			runs++
 		}
 	}
-	if r.asJSON {
-		r.message("version", fmt.Sprintf("diyform %s", version), map[string]any{"diyform": version, "ui": "1.2"})
-		r.message("test_abstract", fmt.Sprintf("Found %s and %s", count(len(files), "file"), count(runs, "run block")),
-			map[string]any{"test_abstract": abstract})
+	r.message("test_abstract", fmt.Sprintf("Found %s and %s", count(len(files), "file"), count(runs, "run block")),
+		map[string]any{"test_abstract": abstract})
+}
+
+// tell tells of the tests as a whole, before any is run.
+func (r *testReport) tell(sources map[string]*hcl.File, diags hcl.Diagnostics) {
+	if !r.asJSON {
+		r.view.diagnostics(sources, diags)
+		return
 	}
-	return r
+	r.diagnostics(testEvent{Diags: jsonDiagnostics(diags)}, nil)
 }
 
 func count(n int, what string) string {
