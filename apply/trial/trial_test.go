@@ -109,12 +109,12 @@ func run(t *testing.T, w *providertest.World, files string) []string {
 	return told
 }
 
-func TestRuns(t *testing.T) {
-	for _, test := range []struct {
-		name, files string
-		want        []string
-	}{
-		{"values of variables", `
+// cases are test files and what comes of them.
+var cases = []struct {
+	name, files string
+	want        []string
+}{
+	{"values of variables", `
 -- a.diytest.hcl --
 run "outside" {
   assert {
@@ -133,7 +133,7 @@ run "own" {
 }
 `, []string{"outside pass", "own pass", "teardown"}},
 
-		{"every expected failure", `
+	{"every expected failure", `
 -- a.diytest.hcl --
 run "variable" {
   command = plan
@@ -169,12 +169,12 @@ run "output" {
   expect_failures = [output.serial]
 }
 `, []string{"variable pass", "precondition pass", "postcondition fail",
-			"  Expected failure before the apply: The failure that run \"postcondition\" expects came when the plan was made, so " +
-				"nothing was applied. Add command = plan to the run.",
-			"  Missing expected failure: A condition of check.small was expected not to hold, and all did.",
-			"check pass", "output pass", "teardown"}},
+		"  Expected failure before the apply: The failure that run \"postcondition\" expects came when the plan was made, so " +
+			"nothing was applied. Add command = plan to the run.",
+		"  Missing expected failure: A condition of check.small was expected not to hold, and all did.",
+		"check pass", "output pass", "teardown"}},
 
-		{"failures and errors", `
+	{"failures and errors", `
 -- a.diytest.hcl --
 run "check" {
   variables {
@@ -204,14 +204,14 @@ run "precondition" {
 }
 run "never" {}
 `, []string{"check fail", `  Check failed: Not small. This is the check "small".`,
-			"secret fail", "  Test assertion failed: The error message holds a sensitive value, so it is not shown.",
-			"error fail", `  Reference to undeclared resource: There is no resource box.b in this configuration. Did you mean "box.a"?`,
-			`  Reference to undeclared earlier run: There is no earlier run "none".`,
-			`  Reference to undeclared output: There is no output "none".`,
-			"precondition error", "  Precondition failed: Unlucky. This is a condition of box.a.",
-			"never skip", "teardown"}},
+		"secret fail", "  Test assertion failed: The error message holds a sensitive value, so it is not shown.",
+		"error fail", `  Reference to undeclared resource: There is no resource box.b in this configuration. Did you mean "box.a"?`,
+		`  Reference to undeclared earlier run: There is no earlier run "none".`,
+		`  Reference to undeclared output: There is no output "none".`,
+		"precondition error", "  Precondition failed: Unlucky. This is a condition of box.a.",
+		"never skip", "teardown"}},
 
-		{"a refresh-only run sees what is there", `
+	{"a refresh-only run sees what is there", `
 -- a.diytest.hcl --
 run "made" {}
 run "seen" {
@@ -228,7 +228,7 @@ run "seen" {
 }
 `, []string{"made pass", "seen pass", "teardown"}},
 
-		{"another module has records of its own", `
+	{"another module has records of its own", `
 -- a.diytest.hcl --
 run "setup" {
   module {
@@ -252,7 +252,10 @@ output "size" {
   value = box.setup.size
 }
 `, []string{"setup pass", "used pass", "teardown"}},
-	} {
+}
+
+func TestRuns(t *testing.T) {
+	for _, test := range cases {
 		t.Run(test.name, func(t *testing.T) {
 			w := providertest.New()
 			if diff := cmp.Diff(test.want, run(t, w, test.files)); diff != "" {
