@@ -129,9 +129,19 @@ func (o *TestOptions) decode(b *hcl.Block) hcl.Diagnostics {
 	diags = append(diags, decode(content, "refresh", &refresh)...)
 	o.NoRefresh = !refresh
 	var more hcl.Diagnostics
-	o.Targets, more = decodeAddresses(content.Attributes["target"])
+	o.Targets, more = decodeAddresses(content.Attributes["target"], func(text string) error {
+		_, err := addr.ParseModule(text)
+		if err != nil {
+			_, err = addr.Parse(text)
+		}
+		return err
+	}, "An item is the address of a resource, of one instance or of a module, without quotes: veth_pair.uplink, "+
+		"bridge.lan[\"a\"], module.lab.")
 	diags = append(diags, more...)
-	o.Replace, more = decodeAddresses(content.Attributes["replace"])
+	o.Replace, more = decodeAddresses(content.Attributes["replace"], func(text string) error {
+		_, err := addr.Parse(text)
+		return err
+	}, "An item is the address of a resource or of one instance, without quotes: veth_pair.uplink, bridge.lan[\"a\"].")
 	diags = append(diags, more...)
 	if o.RefreshOnly && (o.NoRefresh || len(o.Replace) > 0) {
 		diags = append(diags, diag.Error(&b.DefRange, "Options that contradict each other",
@@ -160,8 +170,8 @@ func (r *TestRun) decodeModule(b *hcl.Block) hcl.Diagnostics {
 	return diags
 }
 
-// decodeAddresses reads a list of addresses of resources.
-func decodeAddresses(attr *hcl.Attribute) ([]string, hcl.Diagnostics) {
+// decodeAddresses reads a list of addresses that parse takes. what says of which kind they are.
+func decodeAddresses(attr *hcl.Attribute, parse func(string) error, what string) ([]string, hcl.Diagnostics) {
 	if attr == nil {
 		return nil, nil
 	}
@@ -169,9 +179,8 @@ func decodeAddresses(attr *hcl.Attribute) ([]string, hcl.Diagnostics) {
 	var out []string
 	for _, item := range items {
 		text, ok := addressText(item)
-		if _, err := addr.Parse(text); !ok || err != nil {
-			diags = append(diags, diag.Error(item.Range().Ptr(), "Not an address",
-				"An item is the address of a resource or of one instance, without quotes: veth_pair.uplink, bridge.lan[\"a\"]."))
+		if !ok || parse(text) != nil {
+			diags = append(diags, diag.Error(item.Range().Ptr(), "Not an address", what))
 			continue
 		}
 		out = append(out, text)
