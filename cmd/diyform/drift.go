@@ -84,10 +84,6 @@ func (r *readings) begin() (*session, error) {
 	return s, s.connect()
 }
 
-func (s *session) input() plan.Input {
-	return plan.Input{State: s.state, Registry: s.registry, Sessions: s.sessions, Env: s.env}
-}
-
 // drift reads once.
 func (v *view) drift(ctx context.Context, f *driftFlags) error {
 	r, err := v.readings()
