@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/hashicorp/hcl/v2"
@@ -70,13 +71,11 @@ func count(n int, what string) string {
 
 // message prints one object of the machine-readable form.
 func (r *testReport) message(kind, text string, fields map[string]any) {
-	fields["@level"], fields["@module"], fields["type"] = "info", "diyform.ui", kind
-	if kind == "diagnostic" {
-		fields["@level"] = fields["diagnostic"].(jsonDiagnostic).Severity
-		if fields["@level"] == "warning" {
-			fields["@level"] = "warn"
-		}
-	}
+	r.leveled("info", kind, text, fields)
+}
+
+func (r *testReport) leveled(level, kind, text string, fields map[string]any) {
+	fields["@level"], fields["@module"], fields["type"] = level, "terraform.ui", kind
 	fields["@message"], fields["@timestamp"] = text, time.Now().Format("2006-01-02T15:04:05.000000Z07:00")
 	enc := json.NewEncoder(r.view.out)
 	enc.SetEscapeHTML(false)
@@ -170,14 +169,12 @@ func (r *testReport) diagnostics(e testEvent, about map[string]any) {
 	}
 	for _, d := range e.Diags {
 		fields := map[string]any{"diagnostic": d}
-		for name, value := range about {
-			fields[name] = value
-		}
-		word := "Error: "
+		maps.Copy(fields, about)
+		level, word := "error", "Error"
 		if d.Severity == "warning" {
-			word = "Warning: "
+			level, word = "warn", "Warning"
 		}
-		r.message("diagnostic", word+d.Summary, fields)
+		r.leveled(level, "diagnostic", word+": "+d.Summary, fields)
 	}
 }
 

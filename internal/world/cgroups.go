@@ -114,11 +114,18 @@ func (s subtree) prepare(base string) error {
 	return nil
 }
 
+// limiting are the controllers of version 2 that limit what processes use. The group above a
+// world may be the machine's root, where nothing is to be changed without need.
+var limiting = []string{"cpu", "io", "memory", "pids"}
+
 // enableControllers gives the groups below one what the kernel lets them have. It refuses
 // where the group itself has processes: the world has to do without then.
 func enableControllers(dir string) {
 	offered, _ := os.ReadFile(filepath.Join(dir, "cgroup.controllers"))
 	for _, controller := range strings.Fields(string(offered)) {
+		if !slices.Contains(limiting, controller) {
+			continue
+		}
 		_ = os.WriteFile(filepath.Join(dir, "cgroup.subtree_control"), []byte("+"+controller), 0)
 	}
 }
