@@ -6,7 +6,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/diyform/diyform/internal/linux/machine"
 )
@@ -88,30 +91,56 @@ func (k *Kind) forbidSettings() error {
 	return machine.MakeReadOnly("/proc/sys", false)
 }
 
-// covered gives the folders to be kept as they are below the folders that cover them: whole, up
-// to the one right below, so that what is beside them is seen as before.
-func (k *Kind) covered(keep []string) []string {
+// covered gives what is to be kept of the folders that will be covered: each whole, up to what
+// is right below, so that what is beside it is seen as before.
+func (k *Kind) covered(keep []string) ([]string, error) {
 	var out []string
 	for _, path := range keep {
 		for _, f := range k.Folders {
-			below, ok := strings.CutPrefix(path, f.Path+"/")
+			below, ok := strings.CutPrefix(path+"/", f.Path+"/")
 			if !ok {
 				continue
 			}
-			first, _, _ := strings.Cut(below, "/")
-			out = append(out, filepath.Join(f.Path, first))
+			names, err := []string{}, error(nil)
+			if first, _, _ := strings.Cut(below, "/"); first != "" {
+				names = append(names, first)
+			} else {
+				names, err = namesIn(f.Path) // it is the folder itself
+			}
+			if err != nil {
+				return nil, err
+			}
+			for _, name := range names {
+				out = append(out, filepath.Join(f.Path, name))
+			}
 			break
 		}
 	}
-	return out
+	slices.Sort(out)
+	return slices.Compact(out), nil
+}
+
+func namesIn(dir string) ([]string, error) {
+	entries, err := os.ReadDir(dir)
+	var names []string
+	for _, e := range entries {
+		if e.IsDir() || e.Type().IsRegular() {
+			names = append(names, e.Name())
+		}
+	}
+	return names, err
 }
 
 // keptFolders are held open while something is mounted over them.
 type keptFolders []*os.File
 
-func (l *keptFolders) open(paths []string) error {
+func (l *keptFolders) open(paths []string, err error) error {
+	if err != nil {
+		return err
+	}
 	for _, path := range paths {
-		f, err := os.Open(path)
+		// It need not be readable: whether its files are is for who reads them.
+		f, err := os.OpenFile(path, unix.O_PATH, 0)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue // who wants it says so
 		}
