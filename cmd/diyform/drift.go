@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/diyform/diyform/internal/diag"
 	"github.com/diyform/diyform/plan"
 	"github.com/diyform/diyform/providers/registry"
 	"github.com/diyform/diyform/state"
@@ -29,7 +30,11 @@ func newDrift(v *view) *cobra.Command {
 			"With -watch it goes on, and tells what changes as soon as the kernel does, until it is interrupted.",
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if f.watch {
+			switch {
+			case f.interval < burstQuiet:
+				return v.failWith(&diag.Problem{Summary: "The interval is too short",
+					Detail: fmt.Sprintf("-interval=%s is less than %s. What the kernel tells of is told at once anyway.", f.interval, burstQuiet)}, "")
+			case f.watch:
 				return v.watchDrift(cmd.Context(), &f)
 			}
 			return v.drift(cmd.Context(), &f)
