@@ -50,7 +50,7 @@ func (d *Drift) Gone() bool { return d.After.IsNull() }
 // NetworkNamespaces lists those that the recorded resources are or live in, by name. The host's,
 // "", is always among them.
 func NetworkNamespaces(in Input) ([]string, hcl.Diagnostics) {
-	objects, diags := decodeRecords(in.Registry, in.State.Sorted())
+	objects, diags := decodeRecords(in.Registry, slices.Concat(in.State.Sorted(), in.State.SortedDeposed()))
 	if diags.HasErrors() {
 		return nil, diags
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 
 	"github.com/hashicorp/hcl/v2"
@@ -94,7 +95,7 @@ func (s *stack) destroy(ctx context.Context, t *trial) hcl.Diagnostics {
 	if err != nil {
 		return append(diags, couldNotDestroy(err)...)
 	}
-	for _, r := range left.Sorted() {
+	for _, r := range slices.Concat(left.Sorted(), left.SortedDeposed()) {
 		diags = append(diags, couldNotDestroy(fmt.Errorf("%s is still there", r.Address))...)
 	}
 	return diags

@@ -154,7 +154,10 @@ func (w *testWorker) show(e *testEvent, r *trial.Result) {
 	var err error
 	switch {
 	case r.State != nil:
-		e.State, err = json.Marshal(stateJSON(r.State))
+		var doc map[string]any
+		if doc, err = stateJSON(registry.New(), r.State); err == nil {
+			e.State, err = json.Marshal(doc)
+		}
 		for _, rec := range r.State.Sorted() {
 			object, t, decodeErr := plan.DecodeRecord(registry.New(), rec)
 			if decodeErr != nil {
