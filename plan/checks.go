@@ -20,8 +20,23 @@ type CheckResult struct {
 	Module   addr.Module // instance
 	Name     string
 	Passed   bool
-	Messages []string // of the assertions that do not hold, or of the data that could not be read
+	Failures []string // the messages of assertions that do not hold
+	Errored  bool     // it could not be told whether they hold
 }
+
+// Status is the result in Terraform's words.
+func (r *CheckResult) Status() string {
+	switch {
+	case r.Passed:
+		return "pass"
+	case r.Errored:
+		return "error"
+	}
+	return "fail"
+}
+
+// failedAssertion is the extra of a diagnostic that an assertion's message is in.
+type failedAssertion string
 
 // RunChecks runs every check block against what is there now. What does not hold is a
 // warning: a check tells, it does not stop.
@@ -47,7 +62,11 @@ func (p *Plan) runCheck(ctx context.Context, m *module, k *config.Check) (*Check
 	fail := func(problems hcl.Diagnostics) {
 		for _, d := range problems {
 			result.Passed = false
-			result.Messages = append(result.Messages, d.Summary+": "+d.Detail)
+			if message, failed := d.Extra.(failedAssertion); failed {
+				result.Failures = append(result.Failures, string(message))
+			} else {
+				result.Errored = true
+			}
 			d.Severity = hcl.DiagWarning
 			diags = append(diags, d)
 		}
@@ -119,7 +138,10 @@ func (m *module) assert(k *config.Check, data cty.Value, a config.Condition) hcl
 	if diags.HasErrors() {
 		return diags
 	}
-	return hcl.Diagnostics{diag.Error(&at, "Check failed", fmt.Sprintf("%s\n\nThis is the check %q.", messageText(message), k.Name))}
+	text := messageText(message)
+	failed := diag.Error(&at, "Check failed", fmt.Sprintf("%s\n\nThis is the check %q.", text, k.Name))
+	failed.Extra = failedAssertion(text)
+	return hcl.Diagnostics{failed}
 }
 
 // messageText is what an error_message says.

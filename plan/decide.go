@@ -264,11 +264,13 @@ func (p *Plan) deletion(a addr.Instance) *Change {
 		c.Before = rec.Actual.Attributes
 	}
 	c.Sensitive = parsePaths(rec.Record.Sensitive)
-	if p.Input.Mode == Normal {
-		c.Reason = "it is no longer in the configuration"
-		if r := p.Input.Config.Resource(a.Resource); r != nil && r.Enabled != nil {
-			c.Reason = "it is disabled in the configuration"
+	if p.Input.Config != nil {
+		if r := p.Input.Config.Resource(a.Resource); r != nil {
+			c.Range = &r.DeclRange
 		}
+	}
+	if p.Input.Mode == Normal {
+		_, c.Reason = p.whyDeleted(a)
 	}
 	return c
 }

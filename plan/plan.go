@@ -18,6 +18,7 @@
 //	steps.go      the changes as a graph of steps, for apply
 //	finish.go     what apply asks while steps give their values
 //	console.go    single expressions, against a plan or what is recorded
+//	collateral.go what a change does to others; remote.go: to the user's own connection
 //	render.go     the plan for people; json.go: for scripts; file.go: for a later apply
 //
 // What must not be shown is kept by sensitive.go, and errors get their places in diagnose.go.
@@ -60,7 +61,8 @@ type Input struct {
 	Env       providers.Env
 	Mode      Mode
 	Options   Options
-	Workspace string // what diyform.workspace stands for
+	Workspace string  // what diyform.workspace stands for
+	Remote    *Remote // nil: nobody is connected from elsewhere
 }
 
 // Plan is the difference between what is wanted, recorded and real.
@@ -116,9 +118,12 @@ type Change struct {
 	Dependencies    []Dependency
 	Range           *hcl.Range // the block's header; nil when it is no longer in configuration
 
+	Collateral Collateral // what a replacement does to others
+
 	Untouched bool // the plan is not about it: it stays as it is, and as it is recorded
 
-	follows bool // on delete it goes by itself, with what it lives in
+	source  string // where Range was, of a plan that was read from a file
+	follows bool   // on delete it goes by itself, with what it lives in
 
 	placesBefore, placesAfter *providers.Places // of Before and After, once asked for
 }
@@ -204,6 +209,7 @@ func (p *Plan) make(ctx context.Context) hcl.Diagnostics {
 		p.planDestroy()
 		diags = append(diags, p.checkProtected()...)
 		_, more := p.Steps()
+		diags = append(diags, p.warnRemote()...)
 		return append(diags, more...)
 	}
 	diags = append(diags, Validate(p.Input.Config, p.Input.Registry)...)
@@ -236,6 +242,8 @@ func (p *Plan) make(ctx context.Context) hcl.Diagnostics {
 		_, more := p.Steps()
 		diags = append(diags, more...)
 	}
+	p.noteCollateral()
+	diags = append(diags, p.warnRemote()...)
 	if !diags.HasErrors() && !p.HasChanges() {
 		diags = append(diags, p.RunChecks(ctx)...)
 	}

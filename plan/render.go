@@ -99,16 +99,11 @@ func (r *renderer) line(format string, args ...any) { fmt.Fprintf(r.w, format+"\
 
 // drift tells of what was changed outside of diyform, as far as the plan reacts to it.
 func (r *renderer) drift(p *Plan) {
-	var shown []*Drift
-	for _, d := range p.Drift {
-		if c := p.byAddress[d.Address]; p.Input.Mode == RefreshOnly || c != nil && c.Action != NoOp {
-			shown = append(shown, d)
-		}
-	}
+	shown := p.relevantDrift()
 	if len(shown) == 0 {
 		return
 	}
-	r.line("%s\n", r.Bold("Changed outside of diyform since the last apply:"))
+	r.line("%s\n", r.Bold("Objects have changed outside of diyform since the last apply:"))
 	for _, d := range shown {
 		if d.After.IsNull() {
 			r.line("  %s\n", r.Bold("# "+d.Address.String()+" is gone"))
@@ -125,9 +120,16 @@ var headlines = map[Action]string{
 }
 
 func (r *renderer) change(c *Change) {
-	r.line("  %s", r.Bold("# "+c.Address.String()+" "+headlines[c.Action]))
+	headline := r.Bold("# " + c.Address.String() + " " + headlines[c.Action])
+	if source := c.Source(); source != "" {
+		headline += r.Faint(" (" + source + ")")
+	}
+	r.line("  %s", headline)
 	if c.Reason != "" {
 		r.line("  %s", r.Faint("# (because "+c.Reason+")"))
+	}
+	for _, line := range c.Collateral.lines() {
+		r.line("  %s", r.Yellow("# ("+line+")"))
 	}
 	r.body(c)
 }

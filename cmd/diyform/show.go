@@ -1,8 +1,6 @@
 package main
 
 import (
-	"encoding/json"
-
 	"github.com/spf13/cobra"
 
 	"github.com/diyform/diyform/plan"
@@ -28,7 +26,11 @@ func newShow(v *view) *cobra.Command {
 				return v.stateError(err)
 			}
 			if asJSON {
-				return v.json(stateJSON(s.state))
+				doc, err := plan.StateJSON(s.registry, s.state)
+				if err != nil {
+					return v.stateError(err)
+				}
+				return v.json(doc)
 			}
 			return s.showState()
 		},
@@ -42,19 +44,15 @@ func (v *view) showFile(path string, asJSON bool) error {
 	if err != nil {
 		return v.failWith(err, "The plan cannot be read")
 	}
+	if asJSON {
+		return v.json(file.Document)
+	}
 	p, err := file.Plan(registry.New())
 	if err != nil {
 		return v.failWith(err, "The plan cannot be read")
 	}
-	if !asJSON {
-		p.Render(v.out, palette(v.out))
-		return nil
-	}
-	doc, err := p.JSON()
-	if err != nil {
-		return v.failWith(err, "The plan cannot be shown")
-	}
-	return v.json(doc)
+	p.Render(v.out, palette(v.out))
+	return nil
 }
 
 func (s *session) showState() error {
@@ -83,51 +81,4 @@ func (s *session) showResource(r *state.Resource) error {
 	}
 	plan.RenderObject(s.view.out, palette(s.view.out), r.Address, t.Schema(), object.Attributes, r.Sensitive)
 	return nil
-}
-
-// stateJSON is the state in the form of `terraform show -json`, format 1.0.
-func stateJSON(st *state.State) map[string]any {
-	resources := []map[string]any{}
-	for _, r := range st.Sorted() {
-		item := map[string]any{
-			"address": r.Address.String(), "mode": "managed", "type": r.Address.Type, "name": r.Address.Name,
-			"provider_name": "diyform", "schema_version": r.SchemaVersion,
-			"values": nullable(r.Attributes), "sensitive_values": sensitiveValues(r.Sensitive),
-		}
-		if i, ok := r.Address.Key.Int(); ok {
-			item["index"] = i
-		} else if k, ok := r.Address.Key.Str(); ok {
-			item["index"] = k
-		}
-		if len(r.Dependencies) > 0 {
-			item["depends_on"] = r.Dependencies
-		}
-		if r.Status == state.Tainted {
-			item["tainted"] = true
-		}
-		resources = append(resources, item)
-	}
-	outputs := map[string]any{}
-	for name, o := range st.Outputs {
-		outputs[name] = map[string]any{"sensitive": o.Sensitive, "type": o.Type, "value": o.Value}
-	}
-	return map[string]any{
-		"format_version": "1.0",
-		"values":         map[string]any{"outputs": outputs, "root_module": map[string]any{"resources": resources}},
-	}
-}
-
-func sensitiveValues(paths []string) map[string]any {
-	out := map[string]any{}
-	for _, p := range paths {
-		out[p] = true
-	}
-	return out
-}
-
-func nullable(raw json.RawMessage) json.RawMessage {
-	if len(raw) == 0 {
-		return json.RawMessage("null")
-	}
-	return raw
 }
