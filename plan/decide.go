@@ -109,7 +109,7 @@ func (d *decision) block(b *block) hcl.Diagnostics {
 			continue
 		}
 		c, more := d.instance(b, b.addr.Instance(k))
-		diags = append(diags, more...)
+		diags = append(diags, diag.At(more, b.addr.Instance(k).String())...)
 		if more.HasErrors() {
 			continue // more of the same kind may be wrong: tell all
 		}

@@ -98,7 +98,7 @@ func (p *Plan) whole() bool { return len(p.Input.Options.Targets)+len(p.Input.Op
 
 func (p *Plan) changesJSON(doc *JSONPlan) error {
 	for _, c := range p.Changes {
-		if !c.told() && c.Action != NoOp || c.Address.Mode == addr.Data && c.Action == NoOp {
+		if !c.Told() && c.Action != NoOp || c.Address.Mode == addr.Data && c.Action == NoOp {
 			continue
 		}
 		j, err := c.json()
@@ -127,8 +127,8 @@ func (p *Plan) changesJSON(doc *JSONPlan) error {
 	return nil
 }
 
-// told reports whether a change is one that people and scripts are told of: something is done.
-func (c *Change) told() bool { return c.Action != NoOp && c.Action != Forget }
+// Told reports whether a change is one that people and scripts are told of: something is done.
+func (c *Change) Told() bool { return c.Action != NoOp && c.Action != Forget }
 
 var jsonActions = map[Action][]string{
 	NoOp: {"no-op"}, Create: {"create"}, Update: {"update"}, Delete: {"delete"},

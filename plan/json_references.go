@@ -3,14 +3,13 @@ package plan
 import (
 	"encoding/json"
 	"slices"
-	"strconv"
-	"strings"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/diyform/diyform/config"
 	"github.com/diyform/diyform/internal/addr"
+	"github.com/diyform/diyform/internal/diag"
 )
 
 // referenceTexts gives what is referred to, then what that is part of, and so on: callers
@@ -22,29 +21,9 @@ func referenceTexts(ref config.Reference) []string {
 		least = 3
 	}
 	for n := len(ref.Traversal); n >= min(least, len(ref.Traversal)); n-- {
-		out = append(out, traversalText(ref.Traversal[:n]))
+		out = append(out, diag.Traversal(ref.Traversal[:n]))
 	}
 	return out
-}
-
-// traversalText writes a traversal as it stands in the source.
-func traversalText(traversal hcl.Traversal) string {
-	var b strings.Builder
-	for _, step := range traversal {
-		switch s := step.(type) {
-		case hcl.TraverseRoot:
-			b.WriteString(s.Name)
-		case hcl.TraverseAttr:
-			b.WriteString("." + s.Name)
-		case hcl.TraverseIndex:
-			if s.Key.Type() == cty.String {
-				b.WriteString("[" + strconv.Quote(s.Key.AsString()) + "]")
-			} else {
-				b.WriteString("[" + s.Key.AsBigFloat().Text('f', -1) + "]")
-			}
-		}
-	}
-	return b.String()
 }
 
 // JSONAttribute is a part of a resource that others are made from.
@@ -81,7 +60,7 @@ func (p *Plan) changingBlocks() []*config.Resource {
 	}
 	for _, c := range p.Changes {
 		r := p.Input.Config.Resource(c.Address.Resource)
-		if r != nil && c.told() && c.Action != Delete && !slices.Contains(out[max(0, len(out)-1):], r) {
+		if r != nil && c.Told() && c.Action != Delete && !slices.Contains(out[max(0, len(out)-1):], r) {
 			out = append(out, r)
 		}
 	}
@@ -106,7 +85,7 @@ func attributeOf(at addr.Resource, ref config.Reference) (JSONAttribute, bool) {
 			a.Attribute = append(a.Attribute, s.Name)
 		case hcl.TraverseIndex:
 			if i == 0 {
-				a.Resource += traversalText(hcl.Traversal{s})
+				a.Resource += diag.Traversal(hcl.Traversal{s})
 			} else if s.Key.Type() == cty.String {
 				a.Attribute = append(a.Attribute, s.Key.AsString())
 			} else {

@@ -61,8 +61,10 @@ type Input struct {
 	Env       providers.Env
 	Mode      Mode
 	Options   Options
-	Workspace string  // what diyform.workspace stands for
-	Remote    *Remote // nil: nobody is connected from elsewhere
+	Workspace string // what diyform.workspace stands for
+	// Reading is told of each recorded object before and after it is read; it may be nil.
+	Reading func(a addr.Instance, done bool)
+	Remote  *Remote // nil: nobody is connected from elsewhere
 }
 
 // Plan is the difference between what is wanted, recorded and real.
@@ -180,6 +182,20 @@ func (p *Plan) Count() (add, change, destroy int) {
 		}
 	}
 	return add, change, destroy
+}
+
+// StepCount gives how many steps the plan has: a replacement is two.
+func (p *Plan) StepCount() int {
+	n := 0
+	for _, c := range p.Changes {
+		switch {
+		case c.Action == Replace:
+			n += 2
+		case c.Told():
+			n++
+		}
+	}
+	return n
 }
 
 // Change gives the change of an instance, or nil.

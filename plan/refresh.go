@@ -39,7 +39,9 @@ func (p *Plan) refresh(ctx context.Context) hcl.Diagnostics {
 			bySession[s] = append(bySession[s], rec)
 		}
 	}
+	p.reading(bySession, false)
 	diags = append(diags, read(ctx, bySession)...)
+	p.reading(bySession, true)
 	if !diags.HasErrors() {
 		p.noteDrift()
 	}
@@ -153,6 +155,24 @@ func read(ctx context.Context, bySession map[providers.Session][]*Recorded) hcl.
 	}
 	wg.Wait()
 	return diags
+}
+
+// reading tells whoever wants to know what is about to be read, or was.
+func (p *Plan) reading(bySession map[providers.Session][]*Recorded, done bool) {
+	if p.Input.Reading == nil {
+		return
+	}
+	read := map[*Recorded]bool{}
+	for _, list := range bySession {
+		for _, rec := range list {
+			read[rec] = true
+		}
+	}
+	for _, r := range p.records {
+		if read[p.recorded[r.Address]] {
+			p.Input.Reading(r.Address, done)
+		}
+	}
 }
 
 func (p *Plan) noteDrift() {

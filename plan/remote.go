@@ -26,13 +26,13 @@ func (p *Plan) warnRemote() hcl.Diagnostics {
 	}
 	var diags hcl.Diagnostics
 	for _, c := range p.Changes {
-		if !c.told() || c.Action == Read {
+		if !c.Told() || c.Action == Read {
 			continue
 		}
 		if what := p.cuts(r, c); what != "" {
-			diags = append(diags, diag.Warning(c.Range, "This SSH session may be cut off", fmt.Sprintf(
+			diags = append(diags, diag.At(hcl.Diagnostics{diag.Warning(c.Range, "This SSH session may be cut off", fmt.Sprintf(
 				"%s %s, and it is %s, by which this session from %s comes in. If it ends, so does an apply in it: "+
-					"have another way in, or apply from tmux, screen or a job of systemd-run.", c.Address, headlines[c.Action], what, r.Client)))
+					"have another way in, or apply from tmux, screen or a job of systemd-run.", c.Address, headlines[c.Action], what, r.Client))}, c.Address.String())...)
 		}
 	}
 	return diags

@@ -77,3 +77,17 @@ func (p *Plan) whyDeleted(a addr.Instance) (reason, words string) {
 	}
 	return wrongRepetition, "the block has neither count nor for_each now"
 }
+
+// StreamReason says the same in the words that Terraform's streams have for it.
+func (p *Plan) StreamReason(c *Change) string {
+	reason := p.actionReason(c)
+	if short, ok := streamReasons[reason]; ok {
+		return short
+	}
+	return reason
+}
+
+var streamReasons = map[string]string{
+	"replace_because_cannot_update": "cannot_update", "replace_because_tainted": "tainted",
+	"replace_by_request": "requested", "replace_by_triggers": "replace_triggered_by",
+}

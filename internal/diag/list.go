@@ -38,3 +38,26 @@ func Distinct(diags hcl.Diagnostics) hcl.Diagnostics {
 	}
 	return out
 }
+
+// ErrorsLast puts warnings before errors, each in their order.
+func ErrorsLast(diags hcl.Diagnostics) hcl.Diagnostics {
+	sorted := slices.Clone(diags)
+	slices.SortStableFunc(sorted, func(a, b *hcl.Diagnostic) int { return cmp.Compare(b.Severity, a.Severity) })
+	return sorted
+}
+
+// Warnings gives those that are no errors, Errors the others.
+func Warnings(diags hcl.Diagnostics) hcl.Diagnostics { return ofSeverity(diags, hcl.DiagWarning) }
+
+// Errors gives the errors.
+func Errors(diags hcl.Diagnostics) hcl.Diagnostics { return ofSeverity(diags, hcl.DiagError) }
+
+func ofSeverity(diags hcl.Diagnostics, severity hcl.DiagnosticSeverity) hcl.Diagnostics {
+	var out hcl.Diagnostics
+	for _, d := range diags {
+		if d.Severity == severity {
+			out = append(out, d)
+		}
+	}
+	return out
+}
