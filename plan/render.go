@@ -103,7 +103,7 @@ func (r *renderer) drift(p *Plan) {
 	if len(shown) == 0 {
 		return
 	}
-	r.line("%s\n", r.Bold("Objects have changed outside of diyform since the last apply:"))
+	r.line("%s\n", r.Bold("Changed outside of diyform since the last apply:"))
 	for _, d := range shown {
 		if d.After.IsNull() {
 			r.line("  %s\n", r.Bold("# "+d.Address.String()+" is gone"))
