@@ -163,7 +163,7 @@ func (d *decision) instance(b *block, a addr.Instance) (*Change, hcl.Diagnostics
 	if !diags.HasErrors() {
 		diags = append(diags, b.postconditions(a.Key, mark(c.After, c.Sensitive))...)
 	}
-	return c, c.censor(diags)
+	return c, c.censor(b.arguments.explain(diags, scope))
 }
 
 // planManaged compares what a resource shall be with what is there.

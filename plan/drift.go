@@ -25,8 +25,10 @@ func (p *Plan) relevantDrift() []*Drift {
 
 // leadsTo reports whether what drifted is among what others are made from.
 func (d *Drift) leadsTo(relevant []JSONAttribute) bool {
+	at := d.Address
+	at.Module = at.Module.Static() // as references are, which have no instance
 	return slices.ContainsFunc(relevant, func(a JSONAttribute) bool {
-		if a.Resource != d.Address.String() && a.Resource != d.Address.Resource.String() {
+		if a.Resource != at.String() && a.Resource != at.Resource.String() {
 			return false
 		}
 		var parts []string

@@ -21,7 +21,7 @@ import (
 )
 
 // fileFormat is the newest format of plan files.
-const fileFormat = 1
+const fileFormat = 2
 
 // File is a plan that was written down for a later apply. It is bound to the state's lineage
 // and serial and to the configuration, and it holds the values of the variables. Apply makes

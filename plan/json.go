@@ -187,7 +187,7 @@ func values(actions []string, before, after cty.Value) (JSONValues, error) {
 		return v, err
 	}
 	unknown := unknownTree(after)
-	if after.IsWhollyKnown() && !after.IsNull() && after.Type().IsObjectType() {
+	if after.IsWhollyKnown() && after.Type().IsObjectType() {
 		unknown = map[string]any{} // what Terraform writes, and shorter
 	}
 	v.AfterUnknown, err = json.Marshal(unknown)

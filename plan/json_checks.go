@@ -49,38 +49,75 @@ func (p *Plan) checksJSON() []JSONCheck {
 	if p.Input.Mode != Normal || p.Input.Config == nil {
 		return nil
 	}
-	var out []JSONCheck
-	results := map[string]*CheckResult{}
+	results := map[checkID]*CheckResult{}
 	for _, k := range p.Checks {
-		results[k.Name] = k
+		results[checkID{k.Module, k.Name}] = k
 	}
-	for _, name := range sortedNames(p.Input.Config.Checks) {
-		out = append(out, checkJSON(name, results[name]))
+	list := &checkList{index: map[string]int{}}
+	for _, m := range p.Evaluator.within("") {
+		for _, name := range sortedNames(m.cfg.Checks) {
+			list.add(
+				JSONCheckAddress{Kind: "check", Module: string(m.cfg.Path), Name: name, ToDisplay: inModule(m.cfg.Path, "check."+name)},
+				checkJSON(m.addr, name, results[checkID{m.addr, name}]))
+		}
 	}
-	out = append(out, p.conditionsJSON()...)
-	slices.SortFunc(out, func(a, b JSONCheck) int { return strings.Compare(a.Address.ToDisplay, b.Address.ToDisplay) })
-	return out
+	p.addConditions(list)
+	slices.SortFunc(list.checks, func(a, b JSONCheck) int { return strings.Compare(a.Address.ToDisplay, b.Address.ToDisplay) })
+	return list.checks
 }
 
-func checkJSON(name string, result *CheckResult) JSONCheck {
-	display := "check." + name
-	instance := JSONCheckInstance{Address: JSONInstanceAddress{ToDisplay: display}, Status: "unknown"}
+// checkID names a check block of a module instance.
+type checkID struct {
+	module addr.Module
+	name   string
+}
+
+func inModule(m addr.Module, name string) string {
+	if m.IsRoot() {
+		return name
+	}
+	return string(m) + "." + name
+}
+
+// checkList gathers what came of each instance, by blocks.
+type checkList struct {
+	checks []JSONCheck
+	index  map[string]int
+}
+
+func (l *checkList) add(block JSONCheckAddress, instance JSONCheckInstance) {
+	i, there := l.index[block.ToDisplay]
+	if !there {
+		i = len(l.checks)
+		l.index[block.ToDisplay] = i
+		l.checks = append(l.checks, JSONCheck{Address: block, Status: "pass"})
+	}
+	check := &l.checks[i]
+	check.Instances = append(check.Instances, instance)
+	if slices.Index(severities, instance.Status) > slices.Index(severities, check.Status) {
+		check.Status = instance.Status
+	}
+}
+
+// severities are the statuses in the order in which one of an instance makes that of the block.
+var severities = []string{"pass", "unknown", "fail", "error"}
+
+func checkJSON(m addr.Module, name string, result *CheckResult) JSONCheckInstance {
+	instance := JSONCheckInstance{
+		Address: JSONInstanceAddress{Module: string(m), ToDisplay: inModule(m, "check."+name)}, Status: "unknown",
+	}
 	if result != nil {
 		instance.Status = result.Status()
 		for _, text := range result.Failures {
 			instance.Problems = append(instance.Problems, JSONProblem{text})
 		}
 	}
-	return JSONCheck{
-		Address: JSONCheckAddress{Kind: "check", Name: name, ToDisplay: display},
-		Status:  instance.Status, Instances: []JSONCheckInstance{instance},
-	}
+	return instance
 }
 
-// conditionsJSON is about preconditions and postconditions. One that does not hold makes no
+// addConditions is about preconditions and postconditions. One that does not hold makes no
 // plan, so they hold as far as they could be told.
-func (p *Plan) conditionsJSON() []JSONCheck {
-	var out []JSONCheck
+func (p *Plan) addConditions(list *checkList) {
 	for _, c := range p.Changes {
 		r := p.Input.Config.Resource(c.Address.Resource)
 		if r == nil || len(r.Lifecycle.Preconditions)+len(r.Lifecycle.Postconditions) == 0 || c.After.IsNull() {
@@ -90,20 +127,10 @@ func (p *Plan) conditionsJSON() []JSONCheck {
 		if c.Action != NoOp && len(r.Lifecycle.Postconditions) > 0 && !c.After.IsWhollyKnown() || !c.Config.IsWhollyKnown() {
 			status = "unknown"
 		}
-		instance := JSONCheckInstance{Status: status, Address: JSONInstanceAddress{
+		list.add(conditionAddress(r.Addr), JSONCheckInstance{Status: status, Address: JSONInstanceAddress{
 			Module: string(c.Address.Module), InstanceKey: JSONKey(c.Address.Key), ToDisplay: c.Address.String(),
-		}}
-		display := c.Address.Resource.String()
-		if n := len(out); n == 0 || out[n-1].Address.ToDisplay != display {
-			out = append(out, JSONCheck{Status: "pass", Address: conditionAddress(c.Address.Resource)})
-		}
-		last := &out[len(out)-1]
-		last.Instances = append(last.Instances, instance)
-		if status == "unknown" {
-			last.Status = status
-		}
+		}})
 	}
-	return out
 }
 
 func conditionAddress(r addr.Resource) JSONCheckAddress {

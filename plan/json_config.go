@@ -110,6 +110,9 @@ func (p *Plan) moduleJSON(c *config.Config) *JSONConfigModule {
 	for name, v := range c.Variables {
 		m.Variables[name] = variableJSON(v)
 	}
+	for name, call := range c.Calls {
+		m.ModuleCalls[name] = p.callJSON(call, c.Children[name])
+	}
 	for _, r := range c.Resources {
 		m.Resources = append(m.Resources, p.blockJSON(r))
 	}
@@ -119,8 +122,22 @@ func (p *Plan) moduleJSON(c *config.Config) *JSONConfigModule {
 	return m
 }
 
+func (p *Plan) callJSON(call *config.Call, child *config.Config) JSONModuleCall {
+	j := JSONModuleCall{
+		Source: call.Source, Expressions: map[string]any{}, DependsOn: dependsOnJSON(call.DependsOn),
+		CountExpression: optionalJSON(call.Count), ForEachExpression: optionalJSON(call.ForEach), Module: &JSONConfigModule{},
+	}
+	for name, attr := range call.Arguments {
+		j.Expressions[name] = expressionJSON(attr.Expr)
+	}
+	if child != nil {
+		j.Module = p.moduleJSON(child)
+	}
+	return j
+}
+
 func variableJSON(v *config.Variable) JSONConfigVariable {
-	j := JSONConfigVariable{Description: v.Description, Required: v.Required(), Sensitive: v.Sensitive}
+	j := JSONConfigVariable{Description: v.Description, Required: v.Required(), Sensitive: v.Sensitive, Ephemeral: v.Ephemeral}
 	if v.Type != cty.DynamicPseudoType {
 		j.Type, _ = ctyjson.MarshalType(v.Type) // no capsules can be declared
 	}
@@ -132,20 +149,13 @@ func variableJSON(v *config.Variable) JSONConfigVariable {
 }
 
 func (p *Plan) blockJSON(r *config.Resource) JSONConfigResource {
-	local := r.Addr
-	local.Module = ""
 	j := JSONConfigResource{
-		Address: local.String(), Mode: jsonMode(r.Addr), Type: r.Addr.Type, Name: r.Addr.Name,
+		Address: r.Addr.Local().String(), Mode: jsonMode(r.Addr), Type: r.Addr.Type, Name: r.Addr.Name,
 		ProviderConfigKey: providerConfigKey, SchemaVersion: schemaVersion, DependsOn: dependsOnJSON(r.DependsOn),
+		CountExpression: optionalJSON(r.Count), ForEachExpression: optionalJSON(r.ForEach),
 	}
 	if s := p.schemaOf(r.Addr); s != nil {
 		j.Expressions = bodyJSON(r.Body, s)
-	}
-	if r.Count != nil {
-		j.CountExpression = expressionJSON(r.Count)
-	}
-	if r.ForEach != nil {
-		j.ForEachExpression = expressionJSON(r.ForEach)
 	}
 	return j
 }
@@ -210,10 +220,17 @@ func expressionJSON(expr hcl.Expression) *JSONExpression {
 	return j
 }
 
+func optionalJSON(expr hcl.Expression) *JSONExpression {
+	if expr == nil {
+		return nil
+	}
+	return expressionJSON(expr)
+}
+
 func dependsOnJSON(refs []config.Reference) []string {
 	var out []string
 	for _, ref := range refs {
-		if ref.Subject.Kind == config.ResourceSubject {
+		if isObject(ref) {
 			out = append(out, ref.Subject.String())
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	ctyjson "github.com/zclconf/go-cty/cty/json"
 
 	"github.com/diyform/diyform/internal/addr"
+	"github.com/diyform/diyform/internal/marks"
 	"github.com/diyform/diyform/providers"
 	"github.com/diyform/diyform/providers/schema"
 	"github.com/diyform/diyform/state"
@@ -256,6 +257,9 @@ func outputJSON(v cty.Value, sensitive bool) (JSONOutput, error) {
 func (p *Plan) variablesJSON() (map[string]JSONVariable, error) {
 	out := map[string]JSONVariable{}
 	for _, name := range slices.Sorted(maps.Keys(p.Input.Variables)) {
+		if marks.Contains(p.Input.Variables[name], marks.Ephemeral) {
+			continue
+		}
 		v, _ := p.Input.Variables[name].UnmarkDeep()
 		value, err := ctyjson.Marshal(v, v.Type())
 		if err != nil {
