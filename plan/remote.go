@@ -59,15 +59,16 @@ func (p *Plan) cuts(r *Remote, c *Change) string {
 }
 
 // disturbing are the attributes of an interface that, changed, may end connections.
-var disturbing = []string{"addresses", "up", "name", "uplink", "bridge", "namespace"}
+var disturbing = []string{"addresses", "up", "name", "uplink.interface", "bridge", "namespace"}
 
 func disturbs(c *Change) bool {
 	if c.Action != Update {
 		return true
 	}
 	for _, d := range c.Differences {
-		name, _, _ := strings.Cut(d.Path, ".")
-		if slices.Contains(disturbing, name) {
+		if slices.ContainsFunc(disturbing, func(name string) bool {
+			return d.Path == name || strings.HasPrefix(d.Path, name+".") || strings.HasPrefix(name, d.Path+".")
+		}) {
 			return true
 		}
 	}

@@ -79,7 +79,7 @@ func visible(r hcl.Range) hcl.Range {
 
 func newSnippet(file *hcl.File, shown, subject hcl.Range) *Snippet {
 	s := &Snippet{StartLine: shown.Start.Line, Values: []Value{}}
-	if context := hcled.ContextString(file, max(0, subject.Start.Byte-1)); context != "" {
+	if context := hcled.ContextString(file, subject.Start.Byte); context != "" {
 		s.Context = &context
 	}
 	first := -1
