@@ -2,7 +2,9 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -17,14 +19,14 @@ import (
 // is over, which scrolls.
 type live struct {
 	palette plan.Palette
-	out     *os.File
+	out     io.Writer
 	size    func() (width, height int)
 	total   int // steps
 
 	mu           sync.Mutex
 	underWay     underWays
 	over         strings.Builder // lines not written yet
-	drawn        int             // lines that are to be redrawn
+	drawn        []string        // the lines that are redrawn
 	done, failed int
 	skipped      int
 	begun        time.Time
@@ -35,15 +37,17 @@ type live struct {
 const drawEvery = 100 * time.Millisecond
 
 func newLive(out *os.File, palette plan.Palette, total int) *live {
-	l := &live{out: out, palette: palette, total: total, begun: time.Now(), size: func() (int, int) {
-		w, h, err := term.GetSize(int(out.Fd()))
-		if err != nil || w <= 0 || h <= 0 {
-			return 80, 24
-		}
-		return w, h
-	}}
+	l := &live{out: out, palette: palette, total: total, begun: time.Now(), size: func() (int, int) { return terminalSize(out) }}
 	l.beat = newHeartbeat(drawEvery, l.draw)
 	return l
+}
+
+func terminalSize(f *os.File) (width, height int) {
+	width, height, err := term.GetSize(int(f.Fd()))
+	if err != nil || width <= 0 || height <= 0 {
+		return 80, 24
+	}
+	return width, height
 }
 
 func (l *live) step(e apply.Event) {
@@ -74,20 +78,24 @@ func (l *live) close() {
 func (l *live) write(underWay bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	var lines []string
+	if underWay {
+		lines = l.lines(time.Now())
+	}
+	if l.over.Len() == 0 && slices.Equal(lines, l.drawn) {
+		return
+	}
 	var b strings.Builder
-	if l.drawn > 0 {
-		fmt.Fprintf(&b, "\x1b[%dA\r\x1b[J", l.drawn)
+	if len(l.drawn) > 0 {
+		fmt.Fprintf(&b, "\x1b[%dA\r\x1b[J", len(l.drawn))
 	}
 	b.WriteString(l.over.String())
 	l.over.Reset()
-	l.drawn = 0
-	if underWay {
-		for _, line := range l.lines(time.Now()) {
-			b.WriteString(line + "\n")
-			l.drawn++
-		}
+	for _, line := range lines {
+		b.WriteString(line + "\n")
 	}
-	_, _ = l.out.WriteString(b.String()) // the terminal is gone: nobody to tell
+	l.drawn = lines
+	_, _ = io.WriteString(l.out, b.String()) // the terminal is gone: nobody to tell
 }
 
 // mostLines are those of steps under way, however high the terminal is.
@@ -100,7 +108,7 @@ func (l *live) lines(now time.Time) []string {
 	shown := l.underWay[:min(len(l.underWay), mostLines, max(1, height/2))]
 	var out []string
 	for _, u := range shown {
-		text := fmt.Sprintf("  %s: %s %s", u.address, stepGoesOn[u.action], elapsed(now.Sub(u.begun).Round(drawEvery)))
+		text := fmt.Sprintf("  %s: %s %s", u.address, stepGoesOn[u.action], now.Sub(u.begun).Truncate(time.Second))
 		if u.text != "" {
 			text += "  " + u.text
 		}
@@ -122,7 +130,7 @@ func (l *live) sum(now time.Time) string {
 			text += fmt.Sprintf(", %d %s", count.n, count.what)
 		}
 	}
-	return text + ", " + now.Sub(l.begun).Round(time.Second).String()
+	return text + ", " + now.Sub(l.begun).Truncate(time.Second).String()
 }
 
 // cut shortens a line to so many characters, and shows that.
