@@ -75,17 +75,9 @@ func (p *Plan) Begin() {
 }
 
 // Diagnose gives an error of a step the place in configuration that it is about.
-func (p *Plan) Diagnose(c *Change, err error) hcl.Diagnostics {
-	diags := p.place(c, err)
-	if p.Evaluator != nil {
-		if b := p.Evaluator.block(c.Address.Resource); b != nil {
-			if scope, problems := b.scope(c.Address.Key); !problems.HasErrors() {
-				diags = b.arguments.explain(diags, scope)
-			}
-		}
-	}
-	return c.censor(diags)
-}
+// It tells no values: to evaluate what a step refers to before its turn would keep values that
+// are not known yet.
+func (p *Plan) Diagnose(c *Change, err error) hcl.Diagnostics { return c.censor(p.place(c, err)) }
 
 // Warn does the same for what a step that succeeded warns of.
 func (p *Plan) Warn(c *Change, problems []*diag.Problem) hcl.Diagnostics {

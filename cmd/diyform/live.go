@@ -37,7 +37,7 @@ type live struct {
 const drawEvery = 100 * time.Millisecond
 
 func newLive(out *os.File, palette plan.Palette, total int) *live {
-	l := &live{out: out, palette: palette, total: total, begun: time.Now(), size: func() (int, int) { return terminalSize(out) }}
+	l := &live{underWay: underWays{}, out: out, palette: palette, total: total, begun: time.Now(), size: func() (int, int) { return terminalSize(out) }}
 	l.beat = newHeartbeat(drawEvery, l.draw)
 	return l
 }
@@ -53,7 +53,7 @@ func terminalSize(f *os.File) (width, height int) {
 func (l *live) step(e apply.Event) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.underWay = l.underWay.note(e)
+	l.underWay.note(e)
 	switch e.Kind {
 	case apply.Finished:
 		l.done++
@@ -105,7 +105,8 @@ const mostLines = 10
 // terminal is wide, for then it would be two.
 func (l *live) lines(now time.Time) []string {
 	width, height := l.size()
-	shown := l.underWay[:min(len(l.underWay), mostLines, max(1, height/2))]
+	steps := l.underWay.sorted()
+	shown := steps[:min(len(steps), mostLines, max(1, height/2))]
 	var out []string
 	for _, u := range shown {
 		text := fmt.Sprintf("  %s: %s %s", u.address, stepGoesOn[u.action], now.Sub(u.begun).Truncate(time.Second))
@@ -114,7 +115,7 @@ func (l *live) lines(now time.Time) []string {
 		}
 		out = append(out, cut(text, width-1))
 	}
-	if more := len(l.underWay) - len(shown); more > 0 {
+	if more := len(steps) - len(shown); more > 0 {
 		out = append(out, cut(fmt.Sprintf("  and %d more", more), width-1))
 	}
 	return append(out, l.palette.Faint(cut(l.sum(now), width-1)))

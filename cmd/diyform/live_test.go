@@ -52,7 +52,7 @@ func instance(t *testing.T, text string) addr.Instance {
 
 func TestLive(t *testing.T) {
 	var out bytes.Buffer
-	l := &live{out: &out, total: 5, begun: time.Now(), size: func() (int, int) { return 40, 24 }}
+	l := &live{underWay: underWays{}, out: &out, total: 5, begun: time.Now(), size: func() (int, int) { return 40, 24 }}
 	l.beat = newHeartbeat(time.Hour, func() {})
 	start := func(a string) {
 		l.step(apply.Event{Kind: apply.Started, Address: instance(t, a), Action: "create"})
@@ -98,10 +98,10 @@ func TestLive(t *testing.T) {
 
 // What is under way for long is told of again, and only then.
 func TestOverdue(t *testing.T) {
-	var list underWays
-	list = list.note(apply.Event{Kind: apply.Started, Address: instance(t, "bridge.a"), Action: "create"})
-	list = list.note(apply.Event{Kind: apply.Started, Address: instance(t, "bridge.b"), Action: "delete"})
-	begun := list[0].begun
+	list := underWays{}
+	list.note(apply.Event{Kind: apply.Started, Address: instance(t, "bridge.a"), Action: "create"})
+	list.note(apply.Event{Kind: apply.Started, Address: instance(t, "bridge.b"), Action: "delete"})
+	begun := list.sorted()[0].begun
 	for _, test := range []struct {
 		after time.Duration
 		want  int
@@ -110,8 +110,8 @@ func TestOverdue(t *testing.T) {
 			t.Errorf("after %s: got %d", test.after, len(got))
 		}
 	}
-	list = list.note(apply.Event{Kind: apply.Finished, Address: instance(t, "bridge.b"), Action: "delete"})
-	if len(list) != 1 || list[0].address.Name != "a" {
+	list.note(apply.Event{Kind: apply.Finished, Address: instance(t, "bridge.b"), Action: "delete"})
+	if len(list) != 1 || list.sorted()[0].address.Name != "a" {
 		t.Errorf("got %v", list)
 	}
 }

@@ -2,7 +2,9 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"sync"
@@ -41,40 +43,54 @@ var (
 
 // underWay is a step that has begun.
 type underWay struct {
-	address addr.Instance
-	action  string
-	begun   time.Time
-	told    time.Time // when it was last told of
-	text    string    // what it last told itself
+	stepID
+	begun time.Time
+	told  time.Time // when it was last told of
+	text  string    // what it last told itself
 }
 
-// underWays are the steps that have begun, in that order.
-type underWays []*underWay
+type stepID struct {
+	address addr.Instance
+	action  string
+}
+
+// underWays are the steps that have begun: a thousand at once are not rare.
+type underWays map[stepID]*underWay
 
 // note takes an event in.
-func (list underWays) note(e apply.Event) underWays {
-	i := slices.IndexFunc(list, func(u *underWay) bool { return u.address == e.Address && u.action == e.Action })
-	switch {
+func (steps underWays) note(e apply.Event) {
+	id := stepID{e.Address, e.Action}
+	switch u := steps[id]; {
 	case e.Kind == apply.Started:
-		return append(list, &underWay{address: e.Address, action: e.Action, begun: time.Now(), told: time.Now()})
-	case i < 0:
+		now := time.Now()
+		steps[id] = &underWay{stepID: id, begun: now, told: now}
+	case u == nil:
 	case e.Kind == apply.Proceeded:
-		list[i].text = e.Text
+		u.text = e.Text
 	default:
-		return slices.Delete(list, i, i+1)
+		delete(steps, id)
 	}
-	return list
+}
+
+// sorted lists them in the order in which they began.
+func (steps underWays) sorted() []*underWay {
+	return slices.SortedFunc(maps.Values(steps), compareBegun)
+}
+
+func compareBegun(a, b *underWay) int {
+	return cmp.Or(a.begun.Compare(b.begun), a.address.Compare(b.address))
 }
 
 // overdue gives the steps that nothing was told of for a while, which counts as telling.
-func (list underWays) overdue(now time.Time) []*underWay {
+func (steps underWays) overdue(now time.Time) []*underWay {
 	var out []*underWay
-	for _, u := range list {
+	for _, u := range steps {
 		if now.Sub(u.told) >= stillEvery {
 			u.told = now
 			out = append(out, u)
 		}
 	}
+	slices.SortFunc(out, compareBegun)
 	return out
 }
 
@@ -124,7 +140,7 @@ type progress struct {
 const flushEvery = 100 * time.Millisecond
 
 func newProgress(v *view) *progress {
-	p := &progress{out: bufio.NewWriterSize(v.out, 1<<16), palette: palette(v.out), concise: v.concise}
+	p := &progress{out: bufio.NewWriterSize(v.out, 1<<16), palette: palette(v.out), concise: v.concise, underWay: underWays{}}
 	p.beat = newHeartbeat(flushEvery, p.tick)
 	return p
 }
@@ -132,7 +148,7 @@ func newProgress(v *view) *progress {
 func (p *progress) step(e apply.Event) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.underWay = p.underWay.note(e)
+	p.underWay.note(e)
 	if line := eventLine(p.palette, e); line != "" && (!p.concise || over(e)) {
 		fmt.Fprintln(p.out, line)
 	}

@@ -27,7 +27,7 @@ type streamReporter struct {
 }
 
 func newStreamReporter(s *stream) *streamReporter {
-	r := &streamReporter{stream: s}
+	r := &streamReporter{stream: s, underWay: underWays{}}
 	r.beat = newHeartbeat(time.Second, r.tick)
 	return r
 }
@@ -37,7 +37,7 @@ func (r *streamReporter) close() { r.beat.end() }
 func (r *streamReporter) step(e apply.Event) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.underWay = r.underWay.note(e)
+	r.underWay.note(e)
 	hook := streamHook{Resource: newStreamResource(e.Address), Action: e.Action, Elapsed: wholeSeconds(e.Elapsed)}
 	tell := func(kind, format string, args ...any) {
 		r.stream.info(kind, fmt.Sprintf("%s: ", e.Address)+fmt.Sprintf(format, args...), fields{"hook": hook})

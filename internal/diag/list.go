@@ -39,9 +39,9 @@ func Distinct(diags hcl.Diagnostics) hcl.Diagnostics {
 	return out
 }
 
-// ErrorsLast puts warnings before errors, each in their order.
+// ErrorsLast puts warnings before errors, each in the order of the source.
 func ErrorsLast(diags hcl.Diagnostics) hcl.Diagnostics {
-	sorted := slices.Clone(diags)
+	sorted := InOrder(slices.Clone(diags))
 	slices.SortStableFunc(sorted, func(a, b *hcl.Diagnostic) int { return cmp.Compare(b.Severity, a.Severity) })
 	return sorted
 }

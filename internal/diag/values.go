@@ -89,9 +89,16 @@ func statement(v cty.Value) string {
 	case !v.IsKnown() && t == cty.DynamicPseudoType:
 		return "will be known only after apply"
 	case !v.IsKnown():
-		return fmt.Sprintf("is a %s, known only after apply", t.FriendlyName())
+		return fmt.Sprintf("is %s, known only after apply", withArticle(t.FriendlyName()))
 	}
 	return "is " + compact(v)
+}
+
+func withArticle(noun string) string {
+	if strings.ContainsRune("aeiou", rune(noun[0])) {
+		return "an " + noun
+	}
+	return "a " + noun
 }
 
 func compact(v cty.Value) string {
