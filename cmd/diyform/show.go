@@ -26,11 +26,7 @@ func newShow(v *view) *cobra.Command {
 				return v.stateError(err)
 			}
 			if asJSON {
-				doc, err := plan.StateJSON(s.registry, s.state)
-				if err != nil {
-					return v.stateError(err)
-				}
-				return v.json(doc)
+				return s.showJSON(s.state)
 			}
 			return s.showState()
 		},
@@ -81,4 +77,13 @@ func (s *session) showResource(r *state.Resource) error {
 	}
 	plan.RenderObject(s.view.out, palette(s.view.out), r.Address, t.Schema(), object.Attributes, r.Sensitive)
 	return nil
+}
+
+// showJSON prints a state in the form of terraform show -json.
+func (s *session) showJSON(st *state.State) error {
+	doc, err := plan.StateJSON(s.registry, st)
+	if err != nil {
+		return s.view.stateError(err)
+	}
+	return s.view.json(doc)
 }

@@ -166,7 +166,7 @@ func newStateShow(v *view) *cobra.Command {
 			}
 			one := *s.state
 			one.Resources, one.Outputs = map[addr.Instance]*state.Resource{r.Address: r}, nil
-			return v.json(stateJSON(&one))
+			return s.showJSON(&one)
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print it as JSON, in the form of diyform show -json")
