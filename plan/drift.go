@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/diyform/diyform/config"
+	"github.com/diyform/diyform/internal/addr"
 )
 
 // relevantDrift lists the drift that the plan reacts to: of what it changes, and of what that
@@ -14,22 +15,48 @@ func (p *Plan) relevantDrift() []*Drift {
 	if p.Input.Mode == RefreshOnly || p.Input.State == nil { // the latter: as a file says
 		return p.Drift
 	}
+	if len(p.Drift) == 0 {
+		return nil
+	}
+	dependents := p.changingDependents()
 	var out []*Drift
 	for _, d := range p.Drift {
 		c := p.byAddress[d.Address]
-		if c != nil && c.Action != NoOp || p.leadsToChanges(d) {
+		if c != nil && c.Action != NoOp || p.leadsToChanges(d, dependents) {
 			out = append(out, d)
 		}
 	}
 	return out
 }
 
+// changingDependents lists what changes by what it depends on.
+func (p *Plan) changingDependents() map[Dependency][]*Change {
+	out := map[Dependency][]*Change{}
+	for _, c := range p.Changes {
+		if !c.Told() || c.Action == Delete {
+			continue
+		}
+		for _, d := range c.Dependencies {
+			out[d] = append(out[d], c)
+		}
+	}
+	return out
+}
+
 // leadsToChanges reports whether something that changes is made from what drifted.
-func (p *Plan) leadsToChanges(d *Drift) bool {
-	return slices.ContainsFunc(p.Changes, func(c *Change) bool {
-		depends := func(on Dependency) bool { return on.Covers(d.Address) }
-		return c.Told() && c.Action != Delete && slices.ContainsFunc(c.Dependencies, depends) && p.usesDrifted(c, d)
-	})
+func (p *Plan) leadsToChanges(d *Drift, dependents map[Dependency][]*Change) bool {
+	uses := func(c *Change) bool { return p.usesDrifted(c, d) }
+	a := d.Address
+	if slices.ContainsFunc(dependents[Dependency{Block: a.Resource, Key: a.Key, Exact: true}], uses) ||
+		slices.ContainsFunc(dependents[Dependency{Block: a.Resource}], uses) {
+		return true
+	}
+	for m := a.Module; !m.IsRoot(); m, _ = m.Split() {
+		if slices.ContainsFunc(dependents[Dependency{Block: m.Resource(addr.Resource{})}], uses) {
+			return true
+		}
+	}
+	return false
 }
 
 // usesDrifted reports whether c refers to what differs, as far as that can be told: not of what

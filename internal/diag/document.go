@@ -41,6 +41,7 @@ type Snippet struct {
 	HighlightStartOffset int     `json:"highlight_start_offset"`
 	HighlightEndOffset   int     `json:"highlight_end_offset"`
 	Values               []Value `json:"values"`
+	FunctionCall         *Call   `json:"function_call,omitempty"` // the one that failed
 }
 
 // NewDocument gives the document of a diagnostic. files are the sources, by name.
@@ -60,7 +61,7 @@ func NewDocument(d *hcl.Diagnostic, files map[string]*hcl.File) Document {
 	}
 	if file := files[subject.Filename]; file != nil && len(file.Bytes) > 0 {
 		doc.Snippet = newSnippet(file, shown, subject)
-		doc.Snippet.Values = valuesOf(d)
+		doc.Snippet.Values, doc.Snippet.FunctionCall = valuesOf(d), callOf(d)
 	}
 	return doc
 }

@@ -108,8 +108,11 @@ func (s Style) snippet(r *Range, snippet *Snippet) string {
 		fmt.Fprintf(&b, "%4d: %s\n", line, text)
 		line++
 	}
-	if len(snippet.Values) > 0 {
+	if len(snippet.Values) > 0 || snippet.FunctionCall != nil {
 		b.WriteString("    " + s.paint("2", "├────────────────") + "\n")
+	}
+	if snippet.FunctionCall != nil {
+		fmt.Fprintf(&b, "    %s while calling %s\n", s.paint("2", "│"), snippet.FunctionCall)
 	}
 	for _, v := range snippet.Values {
 		fmt.Fprintf(&b, "    %s %s %s\n", s.paint("2", "│"), s.paint("1", v.Traversal), printable(v.Statement))

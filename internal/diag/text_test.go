@@ -9,6 +9,8 @@ import (
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
+	"github.com/zclconf/go-cty/cty/function"
+	"github.com/zclconf/go-cty/cty/function/stdlib"
 
 	"github.com/diyform/diyform/internal/diag"
 	"github.com/diyform/diyform/internal/marks"
@@ -157,6 +159,29 @@ func TestDocument(t *testing.T) {
 		`"highlight_start_offset":20,"highlight_end_offset":24,"values":[{"traversal":"var.host","statement":"is object with 2 attributes"}]}}`
 	if diff := cmp.Diff(want, string(text)); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// What failed in a function says which, and how it is called.
+func TestCall(t *testing.T) {
+	file, diags := hclsyntax.ParseConfig([]byte("a = join(x, 1)\n"), "f", hcl.InitialPos)
+	if diags.HasErrors() {
+		t.Fatal(diags)
+	}
+	scope := (&hcl.EvalContext{Functions: map[string]function.Function{"join": stdlib.JoinFunc}}).NewChild()
+	scope.Variables = map[string]cty.Value{"x": cty.StringVal("-")}
+	_, diags = file.Body.(*hclsyntax.Body).Attributes["a"].Expr.Value(scope)
+	var b strings.Builder
+	if err := diag.WriteText(&b, map[string]*hcl.File{"f": file}, diags, diag.Style{}); err != nil {
+		t.Fatal(err)
+	}
+	want := `  on f line 1:
+   1: a = join(x, 1)
+    ├────────────────
+    │ while calling join(separator, lists...)
+`
+	if !strings.Contains(b.String(), want) {
+		t.Errorf("got\n%s", b.String())
 	}
 }
 
