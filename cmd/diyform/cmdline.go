@@ -19,7 +19,6 @@ func doubleDashes(root *cobra.Command, args []string) []string {
 	if err != nil {
 		cmd, below = root, args // the error is told when the command is run
 	}
-	cmd.InheritedFlags() // which also makes them the command's
 	cmd.InitDefaultHelpFlag()
 	cmd.InitDefaultVersionFlag()
 	cmd.InheritedFlags() // from here on those of all commands are among its own

@@ -11,7 +11,6 @@ func newPlan(v *view) *cobra.Command {
 		destroy  bool
 		detailed bool
 		asJSON   bool
-		unused   int
 	)
 	cmd := &cobra.Command{
 		Use:   "plan",
@@ -52,7 +51,6 @@ func newPlan(v *view) *cobra.Command {
 	cmd.Flags().StringVar(&out, "out", "", "write the plan to a file that apply takes")
 	cmd.Flags().BoolVar(&destroy, "destroy", false, "plan to destroy all that is recorded")
 	cmd.Flags().BoolVar(&detailed, "detailed-exitcode", false, "exit with 0 for no changes, 1 for an error, 2 for changes")
-	cmd.Flags().IntVar(&unused, "parallelism", 0, "means nothing here: a plan reads all at once")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the plan as JSON, a message a line, in the form of Terraform's; for one document: -out=FILE and show -json FILE")
 	return cmd
 }

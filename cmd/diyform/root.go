@@ -71,13 +71,6 @@ func newRoot(v *view) *cobra.Command {
 		SilenceErrors: true, SilenceUsage: true,
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
 	}
-	var noColor bool
-	root.PersistentFlags().BoolVar(&noColor, "no-color", false, "write without colours, as with NO_COLOR=1 in the environment")
-	root.PersistentPreRun = func(*cobra.Command, []string) {
-		if noColor {
-			_ = os.Setenv("NO_COLOR", "1") // fails for names that are none
-		}
-	}
 	root.SetIn(v.in)
 	root.SetOut(v.out)
 	root.SetErr(v.err)
