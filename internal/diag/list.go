@@ -23,6 +23,7 @@ func Distinct(diags hcl.Diagnostics) hcl.Diagnostics {
 		severity        hcl.DiagnosticSeverity
 		summary, detail string
 		at              hcl.Range
+		address         string // of what has no place: several resources may have one problem
 	}
 	told := map[telling]bool{}
 	var out hcl.Diagnostics
@@ -30,6 +31,8 @@ func Distinct(diags hcl.Diagnostics) hcl.Diagnostics {
 		t := telling{severity: d.Severity, summary: d.Summary, detail: d.Detail}
 		if d.Subject != nil {
 			t.at = *d.Subject
+		} else {
+			t.address = addressOf(d)
 		}
 		if !told[t] {
 			told[t] = true
