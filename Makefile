@@ -58,10 +58,10 @@ bench: build build/playhost setup ## 1,000 hosts, against plain netlink and ip; 
 vm-check: ## containers on another kernel: VM='COMMAND...' runs what follows in a VM, see scripts/vm-check.sh
 	scripts/vm-check.sh $(VM)
 
-docs: ## docs/resources.md from the resource types' declarations
+docs: ## docs/resources.md and docs/functions.md from the declarations of types and functions
 	@mkdir -p build docs
-	go run ./internal/docgen > build/resources.md
-	mv build/resources.md docs/resources.md
+	for page in resources functions; do \
+		go run ./internal/docgen $$page > build/$$page.md && mv build/$$page.md docs/$$page.md || exit 1; done
 
 fmt:
 	gofmt -w cmd config plan apply state providers internal

@@ -2,6 +2,7 @@ package config
 
 import (
 	"maps"
+	"time"
 
 	"github.com/hashicorp/hcl/v2/ext/tryfunc"
 	ctyyaml "github.com/zclconf/go-cty-yaml"
@@ -10,24 +11,46 @@ import (
 	"github.com/zclconf/go-cty/cty/function/stdlib"
 )
 
-// Functions gives every function that expressions can call, by Terraform's names and with
-// its semantics. Relative paths mean files below dir.
-func Functions(dir string) map[string]function.Function {
-	all := maps.Clone(pureFunctions)
-	maps.Copy(all, impureFunctions)
-	maps.Copy(all, fileFunctions(dir))
-	addTemplates(dir, all)
-	return all
+// Functions gives every function that expressions can call, by OpenTofu's names and with its
+// semantics. Relative paths mean files below dir.
+func Functions(dir string) map[string]function.Function { return FunctionScope{Dir: dir}.Functions() }
+
+// FunctionScope is where expressions stand that call functions.
+type FunctionScope struct {
+	Dir      string    // relative paths mean files below it
+	PlanTime time.Time // what plantimestamp gives; when zero, that is unknown
+	// Planning makes the results unknown that are others at every call, as those of timestamp
+	// are, so that the plan promises nothing that apply cannot keep.
+	Planning bool
+	Console  bool // there is the function type, and no plantimestamp
 }
 
-// PlanFunctions is Functions for planning: what gives another result at every call, such as
-// timestamp, is unknown then, so that the plan promises nothing that apply cannot keep.
-func PlanFunctions(dir string) map[string]function.Function {
-	all := Functions(dir)
+// coreNamespace is what OpenTofu allows before a function's name.
+const coreNamespace = "core::"
+
+// Functions gives every function that can be called there.
+func (s FunctionScope) Functions() map[string]function.Function {
+	all := maps.Clone(pureFunctions)
 	for name, f := range impureFunctions {
-		all[name] = function.Unpredictable(f)
+		if s.Planning {
+			f = function.Unpredictable(f)
+		}
+		all[name] = f
 	}
-	addTemplates(dir, all)
+	maps.Copy(all, fileFunctions(s.Dir))
+	if s.Console {
+		all["type"] = typeFunc
+	} else {
+		all["plantimestamp"] = planTimestamp(s.PlanTime)
+	}
+	addTemplates(s.Dir, all)
+	for name, f := range maps.Clone(all) {
+		if !quotesNothing[name] {
+			f = discreet(f)
+		}
+		f = described(name, f)
+		all[name], all[coreNamespace+name] = f, f
+	}
 	return all
 }
 
@@ -105,17 +128,37 @@ var pureFunctions = map[string]function.Function{
 	"zipmap":          stdlib.ZipmapFunc,
 
 	// types
-	"can":          tryfunc.CanFunc,
-	"issensitive":  isSensitiveFunc,
-	"nonsensitive": nonsensitiveFunc,
-	"sensitive":    sensitiveFunc,
-	"tobool":       stdlib.MakeToFunc(cty.Bool),
-	"tolist":       stdlib.MakeToFunc(cty.List(cty.DynamicPseudoType)),
-	"tomap":        stdlib.MakeToFunc(cty.Map(cty.DynamicPseudoType)),
-	"tonumber":     stdlib.MakeToFunc(cty.Number),
-	"toset":        stdlib.MakeToFunc(cty.Set(cty.DynamicPseudoType)),
-	"tostring":     stdlib.MakeToFunc(cty.String),
-	"try":          tryfunc.TryFunc,
+	"can":             tryfunc.CanFunc,
+	"convert":         convertFunc,
+	"ephemeralasnull": ephemeralAsNullFunc,
+	"issensitive":     isSensitiveFunc,
+	"nonsensitive":    nonsensitiveFunc,
+	"sensitive":       sensitiveFunc,
+	"tobool":          makeTo(cty.Bool),
+	"tolist":          makeTo(cty.List(cty.DynamicPseudoType)),
+	"tomap":           makeTo(cty.Map(cty.DynamicPseudoType)),
+	"tonumber":        makeTo(cty.Number),
+	"toset":           makeTo(cty.Set(cty.DynamicPseudoType)),
+	"tostring":        makeTo(cty.String),
+	"try":             tryfunc.TryFunc,
+
+	// assumptions
+	"assumeequal":         assumeEqualFunc,
+	"assumelistlength":    assumeLength(cty.List, lengthBetween),
+	"assumelistlengthmax": assumeLength(cty.List, lengthAtMost),
+	"assumelistlengthmin": assumeLength(cty.List, lengthAtLeast),
+	"assumemaplength":     assumeLength(cty.Map, lengthBetween),
+	"assumemaplengthmax":  assumeLength(cty.Map, lengthAtMost),
+	"assumemaplengthmin":  assumeLength(cty.Map, lengthAtLeast),
+	"assumenotnull":       assumeNotNullFunc,
+	"assumesetlength":     assumeLength(cty.Set, lengthBetween),
+	"assumesetlengthmax":  assumeLength(cty.Set, lengthAtMost),
+	"assumesetlengthmin":  assumeLength(cty.Set, lengthAtLeast),
+	"assumestringprefix":  assumeStringPrefixFunc,
+
+	// no longer there
+	"list": removedFunction("list", "tolist([...])"),
+	"map":  removedFunction("map", "tomap({...})"),
 
 	// encodings
 	"base64decode":     base64DecodeFunc,

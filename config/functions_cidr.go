@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/big"
 	"net"
+	"regexp"
 
 	"github.com/apparentlymart/go-cidr/cidr"
 	"github.com/zclconf/go-cty/cty"
@@ -128,9 +129,6 @@ func subnetLength(network *net.IPNet, newBits cty.Value) (int, error) {
 	if more < 1 {
 		return 0, fmt.Errorf("must extend prefix by at least one bit")
 	}
-	if more > 32 {
-		return 0, fmt.Errorf("may not extend prefix by more than 32 bits")
-	}
 	ones, bits := network.Mask.Size()
 	if ones+more > bits {
 		protocol := map[int]string{32: "IPv4", 128: "IPv6"}[bits]
@@ -152,10 +150,11 @@ var cidrContainsFunc = function.New(&function.Spec{
 		if err != nil {
 			return cty.NilVal, err
 		}
-		first := net.ParseIP(args[1].AsString())
+		inside := withoutLeadingZeros(args[1].AsString())
+		first := net.ParseIP(inside)
 		last := first
 		if first == nil {
-			_, inner, err := net.ParseCIDR(args[1].AsString())
+			_, inner, err := net.ParseCIDR(inside)
 			if err != nil {
 				return cty.NilVal, function.NewArgErrorf(1, "invalid IP address or prefix: %s", args[1].AsString())
 			}
@@ -169,11 +168,17 @@ var cidrContainsFunc = function.New(&function.Spec{
 })
 
 func parsePrefix(arg cty.Value) (*net.IPNet, error) {
-	_, network, err := net.ParseCIDR(arg.AsString())
+	_, network, err := net.ParseCIDR(withoutLeadingZeros(arg.AsString()))
 	if err != nil {
 		return nil, function.NewArgErrorf(0, "invalid CIDR expression: %w", err)
 	}
 	return network, nil
 }
+
+var leadingZeros = regexp.MustCompile(`\b0+([0-9a-fA-F])`)
+
+// withoutLeadingZeros makes 10.1.0.1 of 010.001.0.1. Some take 010 for octal, therefore Go
+// refuses it; in configurations it has always been decimal.
+func withoutLeadingZeros(address string) string { return leadingZeros.ReplaceAllString(address, "$1") }
 
 func notNull(b *cty.RefinementBuilder) *cty.RefinementBuilder { return b.NotNull() }

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/convert"
@@ -72,14 +73,20 @@ var lookupFunc = function.New(&function.Spec{
 			if found, err = convert.Convert(args[2], retType); err != nil {
 				return cty.NilVal, function.NewArgError(2, err)
 			}
-		case len(keyMarks) > 0:
-			return cty.NilVal, function.NewArgErrorf(1, "there is no such key, and no default is given")
 		default:
-			return cty.NilVal, function.NewArgErrorf(1, "there is no key %q, and no default is given", key)
+			return cty.NilVal, missingKey(args[1])
 		}
 		return found.WithMarks(mapMarks, keyMarks), nil
 	},
 })
+
+func missingKey(key cty.Value) error {
+	plain, found := key.Unmark()
+	if found.Has(marks.Sensitive) || found.Has(marks.Ephemeral) {
+		return function.NewArgErrorf(1, "there is no such key, which is sensitive or ephemeral, and no default is given")
+	}
+	return function.NewArgErrorf(1, "there is no key %q, and no default is given", plain.AsString())
+}
 
 func lookupType(args []cty.Value) (cty.Type, error) {
 	if len(args) > 3 {
@@ -105,7 +112,7 @@ func lookupType(args []cty.Value) (cty.Type, error) {
 		if len(args) == 3 {
 			return args[2].Type(), nil
 		}
-		return cty.DynamicPseudoType, nil
+		return cty.NilType, missingKey(args[1])
 	}
 	return cty.NilType, function.NewArgErrorf(0, "must be a map or an object, not %s", from.FriendlyName())
 }
@@ -139,11 +146,11 @@ var indexFunc = function.New(&function.Spec{
 	},
 })
 
-// coalesce(values...): the first that is neither null nor an empty string.
+// coalesce(values...): the first that is neither null nor an empty string. Which one that is
+// tells of all of them, so the result has the marks of all.
 var coalesceFunc = function.New(&function.Spec{
 	VarParam: &function.Parameter{
-		Name: "vals", Type: cty.DynamicPseudoType,
-		AllowUnknown: true, AllowDynamicType: true, AllowNull: true, AllowMarked: true,
+		Name: "vals", Type: cty.DynamicPseudoType, AllowUnknown: true, AllowDynamicType: true, AllowNull: true,
 	},
 	Type: func(args []cty.Value) (cty.Type, error) {
 		types := make([]cty.Type, len(args))
@@ -156,17 +163,17 @@ var coalesceFunc = function.New(&function.Spec{
 		}
 		return ty, nil
 	},
+	RefineResult: notNull,
 	Impl: func(args []cty.Value, retType cty.Type) (cty.Value, error) {
 		for _, arg := range args {
 			val, err := convert.Convert(arg, retType)
 			if err != nil {
 				return cty.NilVal, err
 			}
-			plain, valMarks := val.Unmark()
-			if !plain.IsKnown() {
-				return cty.UnknownVal(retType).WithMarks(valMarks), nil
+			if !val.IsKnown() {
+				return cty.UnknownVal(retType), nil
 			}
-			if plain.IsNull() || plain.Type() == cty.String && plain.AsString() == "" {
+			if val.IsNull() || retType == cty.String && val.AsString() == "" {
 				continue
 			}
 			return val, nil
@@ -189,30 +196,40 @@ var matchKeysFunc = function.New(&function.Spec{
 		return args[0].Type(), nil
 	},
 	RefineResult: notNull,
-	Impl: func(args []cty.Value, retType cty.Type) (cty.Value, error) {
-		if !args[0].IsWhollyKnown() || !args[1].IsWhollyKnown() || !args[2].IsWhollyKnown() {
-			return cty.UnknownVal(retType), nil
-		}
-		if args[0].LengthInt() != args[1].LengthInt() {
-			return cty.NilVal, fmt.Errorf("keys and values must be of equal length")
-		}
-		var out []cty.Value
-		values := args[0].AsValueSlice()
-		for i, key := range args[1].AsValueSlice() {
-			in, err := stdlib.Contains(args[2], key)
-			if err != nil {
-				return cty.NilVal, err
-			}
-			if in.True() {
-				out = append(out, values[i])
-			}
-		}
-		if len(out) == 0 {
-			return cty.ListValEmpty(retType.ElementType()), nil
-		}
-		return cty.ListVal(out), nil
-	},
+	Impl:         matchKeys,
 })
+
+func matchKeys(args []cty.Value, retType cty.Type) (cty.Value, error) {
+	values := args[0]
+	ty, _ := convert.UnifyUnsafe([]cty.Type{args[1].Type(), args[2].Type()})
+	keys, err := convert.Convert(args[1], ty)
+	if err != nil {
+		return cty.NilVal, function.NewArgError(1, err)
+	}
+	wanted, err := convert.Convert(args[2], ty)
+	if err != nil {
+		return cty.NilVal, function.NewArgError(2, err)
+	}
+	switch {
+	case values.LengthInt() != keys.LengthInt():
+		return cty.NilVal, fmt.Errorf("keys and values must be of equal length")
+	case wanted.LengthInt() == 0:
+		return cty.ListValEmpty(retType.ElementType()), nil
+	case !values.IsWhollyKnown() || !keys.IsWhollyKnown() || !wanted.IsWhollyKnown():
+		return cty.UnknownVal(retType), nil
+	}
+	var out []cty.Value
+	elements := values.AsValueSlice()
+	for i, key := range keys.AsValueSlice() {
+		if slices.ContainsFunc(wanted.AsValueSlice(), key.RawEquals) {
+			out = append(out, elements[i])
+		}
+	}
+	if len(out) == 0 {
+		return cty.ListValEmpty(retType.ElementType()), nil
+	}
+	return cty.ListVal(out), nil
+}
 
 // one(list): its only element, or null when it has none.
 var oneFunc = function.New(&function.Spec{
@@ -254,6 +271,9 @@ var sumFunc = function.New(&function.Spec{
 		}
 		if args[0].LengthInt() == 0 {
 			return cty.NilVal, function.NewArgErrorf(0, "cannot sum an empty list")
+		}
+		if !args[0].IsWhollyKnown() {
+			return cty.UnknownVal(cty.Number), nil
 		}
 		total := cty.Zero
 		for it := args[0].ElementIterator(); it.Next(); {
@@ -299,60 +319,38 @@ var transposeFunc = function.New(&function.Spec{
 })
 
 var (
-	allTrueFunc = boolFold(true, cty.Value.And)
-	anyTrueFunc = boolFold(false, cty.Value.Or)
-)
-
-// boolFold makes a function that joins a list of bools, where null counts as false.
-func boolFold(start bool, join func(a, b cty.Value) cty.Value) function.Function {
-	return function.New(&function.Spec{
+	allTrueFunc = function.New(&function.Spec{
 		Params:       []function.Parameter{{Name: "list", Type: cty.List(cty.Bool)}},
 		Type:         function.StaticReturnType(cty.Bool),
 		RefineResult: notNull,
 		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
-			result := cty.BoolVal(start)
-			for it := args[0].ElementIterator(); it.Next(); {
-				_, v := it.Element()
-				if v.IsNull() {
-					v = cty.False
+			for _, v := range args[0].AsValueSlice() {
+				switch {
+				case !v.IsKnown():
+					return cty.UnknownVal(cty.Bool), nil
+				case v.IsNull() || v.False():
+					return cty.False, nil
 				}
-				result = join(result, v)
+			}
+			return cty.True, nil
+		},
+	})
+
+	anyTrueFunc = function.New(&function.Spec{
+		Params:       []function.Parameter{{Name: "list", Type: cty.List(cty.Bool)}},
+		Type:         function.StaticReturnType(cty.Bool),
+		RefineResult: notNull,
+		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
+			result := cty.False
+			for _, v := range args[0].AsValueSlice() {
+				switch {
+				case !v.IsKnown():
+					result = cty.UnknownVal(cty.Bool)
+				case !v.IsNull() && v.True():
+					return cty.True, nil
+				}
 			}
 			return result, nil
 		},
 	})
-}
-
-var (
-	sensitiveFunc = markFunc(func(v cty.Value) cty.Value { return v.Mark(marks.Sensitive) })
-
-	nonsensitiveFunc = markFunc(func(v cty.Value) cty.Value {
-		v, rest := v.Unmark()
-		delete(rest, marks.Sensitive)
-		return v.WithMarks(rest)
-	})
-
-	isSensitiveFunc = function.New(&function.Spec{
-		Params: []function.Parameter{anything},
-		Type:   function.StaticReturnType(cty.Bool),
-		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
-			return cty.BoolVal(args[0].HasMark(marks.Sensitive)), nil
-		},
-	})
 )
-
-var anything = function.Parameter{
-	Name: "value", Type: cty.DynamicPseudoType,
-	AllowUnknown: true, AllowNull: true, AllowMarked: true, AllowDynamicType: true,
-}
-
-// markFunc makes a function that changes nothing but the marks of its argument.
-func markFunc(change func(cty.Value) cty.Value) function.Function {
-	return function.New(&function.Spec{
-		Params: []function.Parameter{anything},
-		Type:   func(args []cty.Value) (cty.Type, error) { return args[0].Type(), nil },
-		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
-			return change(args[0]), nil
-		},
-	})
-}

@@ -2,7 +2,9 @@ package config
 
 import (
 	"encoding/hex"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,23 +16,26 @@ import (
 )
 
 var (
-	basenameFunc   = textFunc(func(s string) (string, error) { return filepath.Base(s), nil })
-	dirnameFunc    = textFunc(func(s string) (string, error) { return filepath.Dir(s), nil })
-	pathExpandFunc = textFunc(expandHome)
+	basenameFunc   = pathFunc(func(s string) (string, error) { return filepath.Base(s), nil })
+	dirnameFunc    = pathFunc(func(s string) (string, error) { return filepath.Dir(s), nil })
+	pathExpandFunc = pathFunc(expandHome)
 )
+
+// pathFunc makes a function of a path.
+func pathFunc(f func(string) (string, error)) function.Function { return textFuncOf("path", f) }
 
 // fileFunctions gives the functions that read files, relative to dir.
 func fileFunctions(dir string) map[string]function.Function {
 	digest := func(sum func([]byte) []byte, encode func([]byte) string) function.Function {
-		return textFunc(func(path string) (string, error) {
+		return pathFunc(func(path string) (string, error) {
 			content, err := readFile(dir, path)
 			return encode(sum(content)), err
 		})
 	}
 	return map[string]function.Function{
-		"abspath": textFunc(func(path string) (string, error) { return filepath.Abs(joinPath(dir, path)) }),
-		"file":    textFunc(func(path string) (string, error) { return readText(dir, path) }),
-		"filebase64": textFunc(func(path string) (string, error) {
+		"abspath": pathFunc(filepath.Abs),
+		"file":    pathFunc(func(path string) (string, error) { return readText(dir, path) }),
+		"filebase64": pathFunc(func(path string) (string, error) {
 			content, err := readFile(dir, path)
 			return encode64(content), err
 		}),
@@ -46,8 +51,11 @@ func fileFunctions(dir string) map[string]function.Function {
 }
 
 func expandHome(path string) (string, error) {
-	if path != "~" && !strings.HasPrefix(path, "~/") {
+	if !strings.HasPrefix(path, "~") {
 		return path, nil
+	}
+	if path != "~" && path[1] != '/' {
+		return "", fmt.Errorf("%s: only ~ alone or ~/ stand for a home folder, not another user's name", path)
 	}
 	home, err := os.UserHomeDir()
 	if err != nil {
@@ -61,7 +69,12 @@ func readFile(dir, path string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return readSource(joinPath(dir, path))
+	path = joinPath(dir, path)
+	content, err := readSource(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("there is no file %s; it is read before anything is made, so a file that a resource makes cannot be read here", path)
+	}
+	return content, err
 }
 
 func readText(dir, path string) (string, error) {
@@ -87,7 +100,8 @@ func makeFileExists(dir string) function.Function {
 			if err != nil {
 				return cty.NilVal, function.NewArgError(0, err)
 			}
-			info, err := os.Stat(joinPath(dir, path))
+			path = joinPath(dir, path)
+			info, err := os.Stat(path)
 			if os.IsNotExist(err) {
 				return cty.False, nil
 			}
@@ -110,20 +124,19 @@ func makeFileSet(dir string) function.Function {
 		Type:         function.StaticReturnType(cty.Set(cty.String)),
 		RefineResult: notNull,
 		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
-			path, err := expandHome(args[0].AsString())
-			if err != nil {
-				return cty.NilVal, function.NewArgError(0, err)
-			}
-			root := joinPath(dir, path)
-			matches, err := doublestar.FilepathGlob(filepath.Join(root, args[1].AsString()), doublestar.WithFilesOnly())
+			root := joinPath(dir, args[0].AsString())
+			matches, err := doublestar.FilepathGlob(filepath.Join(root, args[1].AsString()))
 			if err != nil {
 				return cty.NilVal, function.NewArgError(1, err)
 			}
 			files := []cty.Value{}
 			for _, match := range matches {
 				info, err := os.Stat(match)
-				if err != nil || !info.Mode().IsRegular() {
-					continue // a device, or a link to nothing
+				if err != nil { // a link to nothing
+					return cty.NilVal, function.NewArgError(1, err)
+				}
+				if !info.Mode().IsRegular() {
+					continue
 				}
 				inside, err := filepath.Rel(root, match)
 				if err != nil {

@@ -1,304 +1,389 @@
 package config
 
 import (
+	"crypto/ed25519"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/pem"
+	"maps"
 	"os"
 	"path/filepath"
-	"regexp"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/function/stdlib"
+	"golang.org/x/crypto/ssh"
 
 	"github.com/diyform/diyform/internal/marks"
 )
 
-func evaluate(t testing.TB, dir, src string) (cty.Value, hcl.Diagnostics) {
-	t.Helper()
-	return parseExpr(t, src).Value(&hcl.EvalContext{
-		Functions: Functions(dir),
-		Variables: map[string]cty.Value{
-			"unknown": cty.UnknownVal(cty.String),
-			"dynamic": cty.DynamicVal,
-			"secret":  cty.StringVal("s").Mark(marks.Sensitive),
-			"secrets": cty.ListVal([]cty.Value{cty.StringVal("s").Mark(marks.Sensitive)}),
-			"numbers": cty.ListVal([]cty.Value{cty.UnknownVal(cty.Number), cty.NumberIntVal(1)}),
-			"bools":   cty.ListVal([]cty.Value{cty.NullVal(cty.Bool), cty.True}),
-			"list":    cty.UnknownVal(cty.List(cty.String)),
-			"map":     cty.MapVal(map[string]cty.Value{"a": cty.StringVal("1")}),
-		},
-	})
+// functionCases are calls by function, and what they give: a value in the form of show, or
+// "error: " and a part of the message. Unless a comment says otherwise, OpenTofu gives the
+// same values for the same calls, and errors for those that are errors here.
+type functionCases map[string][]struct{ call, want string }
+
+var allFunctionCases = []functionCases{
+	numberCases, textCases, listCases, mapCases, typeCases, assumeCases, encodingCases, fileCases, digestCases, cidrCases,
 }
 
-// show writes a value as JSON; what JSON has no form for by a word.
+// planTime is what plantimestamp gives in the cases.
+var planTime = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+
+// functionFiles are the files that the cases read.
+const functionFiles = `
+-- text --
+hello
+-- greet.tmpl --
+Hi ${upper(name)}%{ for x in list } ${x}%{ endfor }
+-- forever.tmpl --
+${templatefile("forever.tmpl", {})}
+-- bad.tmpl --
+${
+-- undef.tmpl --
+${undefined}
+-- filenone.tmpl --
+${file("none")}
+-- sub/x --
+-- sub/deep/y --
+-- sub/.hidden --
+`
+
+func TestFunctions(t *testing.T) {
+	dir := writeFiles(t, functionFiles)
+	for _, err := range []error{
+		os.WriteFile(filepath.Join(dir, "binary"), []byte{0xff}, 0o644),
+		os.WriteFile(filepath.Join(dir, "tree.tmpl"), []byte(`(%{ for t in tree }${templatefile("tree.tmpl", { tree = t })}%{ endfor })`), 0o644),
+		os.WriteFile(filepath.Join(dir, "single.tmpl"), []byte("${x}"), 0o644),
+		os.Symlink("text", filepath.Join(dir, "link")),
+		os.Symlink("nowhere", filepath.Join(dir, "dangling")),
+		os.Symlink("sub", filepath.Join(dir, "dirlink")),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Setenv("HOME", dir)
+	ctx := &hcl.EvalContext{
+		Functions: FunctionScope{Dir: dir, PlanTime: planTime}.Functions(),
+		Variables: functionArguments(t, dir),
+	}
+	for _, cases := range allFunctionCases {
+		for _, name := range slices.Sorted(maps.Keys(cases)) {
+			t.Run(name, func(t *testing.T) {
+				for _, tt := range cases[name] {
+					checkCall(t, ctx, tt.call, tt.want)
+				}
+			})
+		}
+	}
+}
+
+func checkCall(t *testing.T, ctx *hcl.EvalContext, call, want string) {
+	t.Helper()
+	got, diags := parseExpr(t, call).Value(ctx)
+	if part, ok := strings.CutPrefix(want, "error: "); ok {
+		if !diags.HasErrors() || !strings.Contains(diags.Error(), part) {
+			t.Errorf("%s: got %v and %v, want an error with %q", call, diags, got, part)
+		}
+		return
+	}
+	if diags.HasErrors() {
+		t.Errorf("%s: %v", call, diags)
+	} else if s := show(t, got); s != want {
+		t.Errorf("%s: got %s, want %s", call, s, want)
+	}
+}
+
+// Every function has at least two cases, and one of them is an error: even where all values
+// are welcome, there can be too many or too few.
+func TestEveryFunctionHasCases(t *testing.T) {
+	all := Functions("")
+	for name := range all {
+		if strings.HasPrefix(name, coreNamespace) {
+			continue
+		}
+		n, failing := 0, 0
+		for _, cases := range allFunctionCases {
+			for _, tt := range cases[name] {
+				n++
+				if strings.HasPrefix(tt.want, "error: ") {
+					failing++
+				}
+				if !strings.Contains(tt.call, name+"(") {
+					t.Errorf("%s is no case of %s", tt.call, name)
+				}
+			}
+		}
+		if n < 2 || failing == 0 {
+			t.Errorf("%s has %d cases, %d of them errors", name, n, failing)
+		}
+	}
+	for _, cases := range allFunctionCases {
+		for name := range cases {
+			if _, ok := all[name]; !ok {
+				t.Errorf("there are cases of %s, which is no function", name)
+			}
+		}
+	}
+}
+
+// show writes a value as JSON, with the kind of collection that it is; what JSON has no form
+// for as cty would be called.
 func show(t testing.TB, v cty.Value) string {
 	t.Helper()
-	if v.ContainsMarked() {
-		v, _ = v.UnmarkDeep()
-		return "sensitive " + show(t, v)
+	if v.HasMark(marks.Sensitive) {
+		plain, rest := v.Unmark()
+		delete(rest, marks.Sensitive)
+		return "sensitive " + show(t, plain.WithMarks(rest))
 	}
-	if !v.IsWhollyKnown() {
-		return "unknown"
+	if v.HasMark(marks.Ephemeral) {
+		plain, rest := v.Unmark()
+		delete(rest, marks.Ephemeral)
+		return "ephemeral " + show(t, plain.WithMarks(rest))
+	}
+	if v.ContainsMarked() || !v.IsWhollyKnown() {
+		return strings.ReplaceAll(v.GoString(), "cty.", "")
+	}
+	kind := ""
+	switch ty := v.Type(); {
+	case ty.IsListType():
+		kind = "list "
+	case ty.IsSetType():
+		kind = "set "
+	case ty.IsMapType():
+		kind = "map "
 	}
 	s, err := stdlib.JSONEncode(v)
+	if err != nil { // it is infinite
+		return strings.ReplaceAll(v.GoString(), "cty.", "")
+	}
+	return kind + s.AsString()
+}
+
+// functionArguments are what JSON has no form for, to be named in the cases.
+func functionArguments(t *testing.T, dir string) map[string]cty.Value {
+	s, n := cty.StringVal, cty.NumberIntVal
+	sensitive := func(v cty.Value) cty.Value { return v.Mark(marks.Sensitive) }
+	ephemeral := func(v cty.Value) cty.Value { return v.Mark(marks.Ephemeral) }
+	list := func(v ...cty.Value) cty.Value { return cty.ListVal(v) }
+	unknownBool := cty.UnknownVal(cty.Bool)
+	args := map[string]cty.Value{
+		"dir":      s(dir),
+		"dynamic":  cty.DynamicVal,
+		"unknown":  cty.UnknownVal(cty.String),
+		"unknownn": cty.UnknownVal(cty.Number),
+		"unknownb": unknownBool,
+		"unknownl": cty.UnknownVal(cty.List(cty.String)),
+		"unknownm": cty.UnknownVal(cty.Map(cty.String)),
+		"unknowns": cty.UnknownVal(cty.Set(cty.String)),
+		"unknowno": cty.UnknownVal(cty.Object(map[string]cty.Type{"a": cty.String})),
+		"prefixed": cty.UnknownVal(cty.String).Refine().NotNull().StringPrefixFull("abc-").NewValue(),
+		"nulls":    cty.NullVal(cty.String),
+		"nulln":    cty.NullVal(cty.Number),
+		"nulll":    cty.NullVal(cty.List(cty.String)),
+		"secret":   sensitive(s("s")),
+		"secretp":  sensitive(s("text")),
+		"secretn":  sensitive(n(3)),
+		"secretb":  sensitive(cty.True),
+		"secretl":  sensitive(list(s("s"))),
+		"secrets":  list(sensitive(s("s")), s("t")),
+		"secretm":  cty.MapVal(map[string]cty.Value{"a": sensitive(s("s")), "b": s("t")}),
+		"secreto":  cty.ObjectVal(map[string]cty.Value{"a": sensitive(s("s")), "b": n(1)}),
+		"secretu":  sensitive(cty.UnknownVal(cty.String)),
+		"eph":      ephemeral(s("e")),
+		"ephl":     list(ephemeral(s("e")), s("t")),
+		"epho":     cty.ObjectVal(map[string]cty.Value{"a": ephemeral(s("s")), "b": sensitive(n(1))}),
+		"ephs":     sensitive(ephemeral(s("e"))),
+		"ephu":     ephemeral(cty.UnknownVal(cty.String)),
+		"numbers":  list(cty.UnknownVal(cty.Number), n(1)),
+		"bools":    list(cty.NullVal(cty.Bool), cty.True),
+		"ubools":   list(unknownBool, cty.True),
+		"ufalse":   list(unknownBool, cty.False),
+		"falseu":   list(cty.False, unknownBool),
+		"ulist":    list(cty.UnknownVal(cty.String), s("a")),
+		"map":      cty.MapVal(map[string]cty.Value{"a": s("1")}),
+		"inf":      cty.PositiveInfinity,
+		"ninf":     cty.NegativeInfinity,
+	}
+	maps.Copy(args, keyArguments(t))
+	return args
+}
+
+// keyArguments are private keys for rsadecrypt, and a ciphertext for one of them.
+func keyArguments(t *testing.T) map[string]cty.Value {
+	t.Helper()
+	key, err1 := rsa.GenerateKey(rand.Reader, 2048)
+	_, other, err2 := ed25519.GenerateKey(rand.Reader)
+	if err1 != nil || err2 != nil {
+		t.Fatal(err1, err2)
+	}
+	//lint:ignore SA1019 as in rsadecrypt
+	sealed, err1 := rsa.EncryptPKCS1v15(rand.Reader, &key.PublicKey, []byte("hello"))
+	locked, err2 := ssh.MarshalPrivateKeyWithPassphrase(other, "", []byte("passphrase"))
+	if err1 != nil || err2 != nil {
+		t.Fatal(err1, err2)
+	}
+	unlocked, err := ssh.MarshalPrivateKey(other, "")
 	if err != nil {
 		t.Fatal(err)
 	}
-	return s.AsString()
-}
-
-func TestFunctions(t *testing.T) {
-	dir := writeFiles(t, "-- text --\nhello\n-- greet.tmpl --\nHi ${upper(name)}%{ for x in list } ${x}%{ endfor }\n-- bad.tmpl --\n${\n-- sub/x --\n")
-	if err := os.WriteFile(filepath.Join(dir, "binary"), []byte{0xff}, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	t.Setenv("HOME", dir)
-	tests := map[string]string{ // expression: value as JSON, or "error: " and a part of it
-		`abs(-1)`:                                    `1`,
-		`parseint("ff", 16)`:                         `255`,
-		`sum([1, "2", 3.5])`:                         `6.5`,
-		`sum([])`:                                    `error: cannot sum an empty list`,
-		`sum(["x"])`:                                 `error: must hold numbers only`,
-		`sum("x")`:                                   `error: must be a list`,
-		`sum({a = 1})`:                               `error: must be a list`,
-		`sum(numbers)`:                               `unknown`,
-		`startswith("abc", "ab")`:                    `true`,
-		`endswith("abc", "ab")`:                      `false`,
-		`strcontains("abc", "b")`:                    `true`,
-		`strrev("abc")`:                              `"cba"`,
-		`reverse([1, 2])`:                            `[2,1]`,
-		`replace("a.b", ".", "$0")`:                  `"a$0b"`,
-		`replace("abc", "/(b)/", "[$1]")`:            `"a[b]c"`,
-		`replace("abc", "/(/", "")`:                  `error: error parsing regexp`,
-		`replace("a/b", "/", "-")`:                   `"a-b"`,
-		`regex("^(\\d+)", "12a")`:                    `["12"]`,
-		`alltrue([true, true])`:                      `true`,
-		`alltrue([])`:                                `true`,
-		`alltrue(bools)`:                             `false`,
-		`anytrue([false, true])`:                     `true`,
-		`anytrue([])`:                                `false`,
-		`coalesce("", null, "x", "y")`:               `"x"`,
-		`coalesce(null, 2)`:                          `2`,
-		`coalesce("", "")`:                           `error: no argument is other than null or an empty string`,
-		`coalesce(unknown, "x")`:                     `unknown`,
-		`coalesce([], {})`:                           `error: all arguments must have the same type`,
-		`element(["a", "b"], 3)`:                     `"b"`,
-		`index(["a", "b"], "b")`:                     `1`,
-		`index(["a"], "c")`:                          `error: the list has no such element`,
-		`index("a", "c")`:                            `error: must be a list or tuple, not string`,
-		`index([unknown, "a"], "a")`:                 `unknown`,
-		`length("größe")`:                            `5`,
-		`length([1, 2])`:                             `2`,
-		`length({ a = 1 })`:                          `1`,
-		`length(map)`:                                `1`,
-		`length(list)`:                               `unknown`,
-		`length(dynamic)`:                            `unknown`,
-		`length(secrets)`:                            `1`,
-		`length(secret)`:                             `sensitive 1`,
-		`length(1)`:                                  `error: must be a string, a collection or a structure, not number`,
-		`lookup(map, "a")`:                           `"1"`,
-		`lookup(map, "b", "x")`:                      `"x"`,
-		`lookup(map, "b")`:                           `error: there is no key "b", and no default is given`,
-		`lookup(map, secret)`:                        `error: there is no such key`,
-		`lookup(map, "a", [])`:                       `error: must have the type of the map's elements`,
-		`lookup({ a = 1 }, "a")`:                     `1`,
-		`lookup({ a = 1 }, "b", "x")`:                `"x"`,
-		`lookup({ a = 1 }, "b")`:                     `error: there is no key "b"`,
-		`lookup({ a = 1 }, unknown, 2)`:              `unknown`,
-		`lookup([], "a", 2)`:                         `error: must be a map or an object, not tuple`,
-		`lookup(map, "a", 1, 2)`:                     `error: lookup takes two or three arguments, got 4`,
-		`lookup({ a = secret }, "a")`:                `sensitive "s"`,
-		`matchkeys(["a", "b"], ["x", "y"], ["y"])`:   `["b"]`,
-		`matchkeys(["a"], ["x"], ["z"])`:             `[]`,
-		`matchkeys(["a"], ["x", "y"], ["z"])`:        `error: keys and values must be of equal length`,
-		`matchkeys(["a"], [unknown], ["z"])`:         `unknown`,
-		`one([1])`:                                   `1`,
-		`one([])`:                                    `null`,
-		`one([1, 2])`:                                `error: no or one element`,
-		`one(toset(["a"]))`:                          `"a"`,
-		`one(tolist(["a", "b"]))`:                    `error: no or one element`,
-		`one(list)`:                                  `unknown`,
-		`one(tolist(toset([])))`:                     `null`,
-		`transpose({ a = ["x", "y"], b = ["y"] })`:   `{"x":["a"],"y":["a","b"]}`,
-		`transpose({})`:                              `{}`,
-		`transpose({ a = [unknown] })`:               `unknown`,
-		`transpose({ a = [null] })`:                  `error: must not hold null`,
-		`setproduct(["a"], ["b", "c"])`:              `[["a","b"],["a","c"]]`,
-		`sensitive("a")`:                             `sensitive "a"`,
-		`nonsensitive(secret)`:                       `"s"`,
-		`issensitive(secret)`:                        `true`,
-		`issensitive("a")`:                           `false`,
-		`tonumber("1")`:                              `1`,
-		`tostring(true)`:                             `"true"`,
-		`toset(["b", "a", "a"])`:                     `["a","b"]`,
-		`tomap({ a = 1, b = "x" })`:                  `{"a":"1","b":"x"}`,
-		`tobool("x")`:                                `error: cannot convert "x" to bool`,
-		`try(map.b, "x")`:                            `"x"`,
-		`can(map.b)`:                                 `false`,
-		`base64encode("a")`:                          `"YQ=="`,
-		`base64decode("YQ==")`:                       `"a"`,
-		`base64decode("/w==")`:                       `error: the decoded bytes are not UTF-8 text`,
-		`base64decode("?")`:                          `error: decode base64: illegal base64 data`,
-		`startswith(base64gzip("a"), "H4sI")`:        `true`,
-		`urlencode("a b&c")`:                         `"a+b%26c"`,
-		`urldecode("a+b%26c")`:                       `"a b\u0026c"`,
-		`md5("a")`:                                   `"0cc175b9c0f1b6a831c399e269772661"`,
-		`sha1("a")`:                                  `"86f7e437faa5a7fce15d1ddcb9eaeaea377667b8"`,
-		`sha256("a")`:                                `"ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb"`,
-		`substr(sha512("a"), 0, 8)`:                  `"1f40fc92"`,
-		`substr(base64sha256("a"), 0, 4)`:            `"ypeB"`,
-		`substr(base64sha512("a"), 0, 4)`:            `"H0D8"`,
-		`yamldecode("a: [1, x]")`:                    `{"a":[1,"x"]}`,
-		`yamlencode({ a = 1 })`:                      `"\"a\": 1\n"`,
-		`jsondecode("{\"a\":1}")`:                    `{"a":1}`,
-		`csvdecode("a,b\n1,2")`:                      `[{"a":"1","b":"2"}]`,
-		`formatdate("YYYY", "2026-01-02T03:04:05Z")`: `"2026"`,
-		`timecmp("2026-01-02T00:00:00Z", "2026-01-02T01:00:00+01:00")`: `0`,
-		`timecmp("2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z")`:      `-1`,
-		`timecmp("x", "y")`:                 `error: not a timestamp as RFC 3339 defines it`,
-		`basename("/a/b")`:                  `"b"`,
-		`dirname("/a/b")`:                   `"/a"`,
-		`pathexpand("~/x") == abspath("x")`: `true`,
-		`pathexpand("/x~")`:                 `"/x~"`,
-		`file("text")`:                      `"hello\n"`,
-		`file("~/text")`:                    `"hello\n"`,
-		`file("binary")`:                    `error: binary is not UTF-8 text; filebase64 reads any file`,
-		`file("none")`:                      `error: no such file or directory`,
-		`filebase64("binary")`:              `"/w=="`,
-		`filemd5("text") == md5("hello\n")`: `true`,
-		`filesha256("none")`:                `error: no such file or directory`,
-		`fileexists("text")`:                `true`,
-		`fileexists("none")`:                `false`,
-		`fileexists("sub")`:                 `error: sub is not a regular file`,
-		`fileexists("text/x")`:              `error: not a directory`,
-		`templatefile("greet.tmpl", { name = "bo", list = [1, 2] })`: `"Hi BO 1 2\n"`,
-		`templatefile("greet.tmpl", { name = "bo" })`:                `error: There is no variable named "list"`,
-		`templatefile("greet.tmpl", [])`:                             `error: must be a map or an object`,
-		`templatefile("bad.tmpl", {})`:                               `error: bad.tmpl`,
-		`templatefile("none", {})`:                                   `error: no such file or directory`,
-		`templatefile(unknown, {})`:                                  `unknown`,
-		`templatestring("$${x}!", { x = "a" })`:                      `"a!"`,
-		`templatestring("$${y}", { x = "a" })`:                       `error: There is no variable named "y"`,
-		`templatestring("$${", {})`:                                  `error: <templatestring argument>`,
-		`templatestring("$${templatestring(\"\", {})}", {})`:         `error: There is no function named "templatestring"`,
-		`fileset(".", "*t")`:                                         `["text"]`,
-		`fileset(".", "**")`:                                         `["bad.tmpl","binary","greet.tmpl","sub/x","text"]`,
-		`fileset("sub", "*")`:                                        `["x"]`,
-		`fileset(".", "{text,none}")`:                                `["text"]`,
-		`fileset("none", "*")`:                                       `[]`,
-		`fileset(".", "[")`:                                          `error: syntax error in pattern`,
-		`uuidv5("dns", "tada")`:                                      `"faa898db-9b9d-5b75-86a9-149e7bb8e3b8"`,
-		`uuidv5("6ba7b810-9dad-11d1-80b4-00c04fd430c8", "tada") == uuidv5("dns", "tada")`: `true`,
-		`uuidv5("tada", "tada")`:                     `error: must be a UUID, or dns, url, oid or x500`,
-		`substr(bcrypt("a", 4), 0, 7)`:               `"$2a$04$"`,
-		`length(bcrypt("a"))`:                        `60`,
-		`bcrypt("a", 99)`:                            `error: at most 31`,
-		`bcrypt("a", 4, 4)`:                          `error: one or two arguments`,
-		`rsadecrypt("?", "")`:                        `error: decode base64`,
-		`rsadecrypt("YQ==", "key")`:                  `error: not a private key`,
-		`textencodebase64("größe", "ISO-8859-1")`:    `"Z3L232U="`,
-		`textdecodebase64("Z3L232U=", "ISO-8859-1")`: `"größe"`,
-		`textencodebase64("a", "UTF-16LE")`:          `"YQA="`,
-		`textencodebase64("a", "x")`:                 `error: "x" is not a supported IANA encoding name`,
-		`textencodebase64("€", "ISO-8859-1")`:        `error: characters that the encoding has not`,
-		`textdecodebase64("/w==", "UTF-8")`:          `error: no text in this encoding`,
-		`textdecodebase64("?", "UTF-8")`:             `error: decode base64`,
-		`base64gunzip(base64gzip("hello"))`:          `"hello"`,
-		`base64gunzip("YQ==")`:                       `error: decompress`,
-	}
-	for src, want := range tests {
-		t.Run(src, func(t *testing.T) {
-			got, diags := evaluate(t, dir, src)
-			if part, ok := strings.CutPrefix(want, "error: "); ok {
-				if !diags.HasErrors() || !strings.Contains(diags.Error(), part) {
-					t.Errorf("got %v, want an error with %q", diags, part)
-				}
-				return
-			}
-			noProblems(t, diags)
-			if s := show(t, got); s != want {
-				t.Errorf("got %s, want %s", s, want)
-			}
-		})
+	text := func(b *pem.Block) cty.Value { return cty.StringVal(string(pem.EncodeToMemory(b))) }
+	return map[string]cty.Value{
+		"key":        text(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)}),
+		"ed25519":    text(unlocked),
+		"encrypted":  text(locked),
+		"ciphertext": cty.StringVal(base64.StdEncoding.EncodeToString(sealed)),
 	}
 }
 
-// The expected values are those of Terraform's documentation and tests.
-func TestCIDRFunctions(t *testing.T) {
-	tests := map[string]string{
-		`cidrhost("10.12.112.0/20", 16)`:                          `"10.12.112.16"`,
-		`cidrhost("10.12.112.0/20", 268)`:                         `"10.12.113.12"`,
-		`cidrhost("10.0.0.0/8", -1)`:                              `"10.255.255.255"`,
-		`cidrhost("fd00:fd12:3456:7890::/72", 34)`:                `"fd00:fd12:3456:7890::22"`,
-		`cidrhost("192.168.1.0/24", 256)`:                         `error: prefix of 24 does not accommodate a host numbered 256`,
-		`cidrhost("192.168.1.0/30", 1.5)`:                         `error: whole number`,
-		`cidrhost("not-a-cidr", 6)`:                               `error: invalid CIDR expression: invalid CIDR address: not-a-cidr`,
-		`cidrhost("010.0.0.0/8", 6)`:                              `error: invalid CIDR expression`,
-		`cidrhost(unknown, 1)`:                                    `unknown`,
-		`cidrnetmask("10.0.0.0/8")`:                               `"255.0.0.0"`,
-		`cidrnetmask("1110::/6")`:                                 `error: IPv6 addresses cannot have a netmask: 1110::/6`,
-		`cidrnetmask("x")`:                                        `error: invalid CIDR expression`,
-		`cidrsubnet("172.16.0.0/12", 4, 2)`:                       `"172.18.0.0/16"`,
-		`cidrsubnet("10.1.2.0/24", 4, 15)`:                        `"10.1.2.240/28"`,
-		`cidrsubnet("fd00:fd12:3456:7890::/56", 16, 162)`:         `"fd00:fd12:3456:7800:a200::/72"`,
-		`cidrsubnet("10.0.0.0/8", 25, 0)`:                         `error: insufficient address space to extend prefix of 8 by 25`,
-		`cidrsubnet("10.0.0.0/8", 2, 16)`:                         `error: prefix extension of 2 does not accommodate a subnet numbered 16`,
-		`cidrsubnet("10.0.0.0/8", -1, 0)`:                         `error: must not be negative`,
-		`cidrsubnet("10.0.0.0/8", 1.5, 0)`:                        `error: whole number`,
-		`cidrsubnet("10.0.0.0/8", 1, 0.5)`:                        `error: whole number`,
-		`cidrsubnet("x", 1, 0)`:                                   `error: invalid CIDR expression`,
-		`cidrsubnets("10.1.0.0/16", 4, 4, 8, 4)`:                  `["10.1.0.0/20","10.1.16.0/20","10.1.32.0/24","10.1.48.0/20"]`,
-		`cidrsubnets("fd00:fd12:3456:7890::/56", 16, 16, 16, 32)`: `["fd00:fd12:3456:7800::/72","fd00:fd12:3456:7800:100::/72","fd00:fd12:3456:7800:200::/72","fd00:fd12:3456:7800:300::/88"]`,
-		`cidrsubnets("10.1.0.0/16")`:                              `[]`,
-		`cidrsubnets("10.0.0.0/8", 0)`:                            `error: must extend prefix by at least one bit`,
-		`cidrsubnets("fd00::/8", 33)`:                             `error: may not extend prefix by more than 32 bits`,
-		`cidrsubnets("10.0.0.0/16", 17)`:                          `error: would extend prefix to 33 bits, which is too long for an IPv4 address`,
-		`cidrsubnets("fd00::/120", 9)`:                            `error: would extend prefix to 129 bits, which is too long for an IPv6 address`,
-		`cidrsubnets("10.0.0.0/8", 1, 1, 1)`:                      `error: not enough remaining address space for a subnet with a prefix of 9 bits after 10.128.0.0/9`,
-		`cidrsubnets("10.0.0.0/8", 0.5)`:                          `error: whole number`,
-		`cidrsubnets("x", 1)`:                                     `error: invalid CIDR expression`,
-		`cidrcontains("10.0.0.0/8", "10.1.2.3")`:                  `true`,
-		`cidrcontains("10.0.0.0/8", "10.1.0.0/16")`:               `true`,
-		`cidrcontains("10.1.0.0/16", "10.0.0.0/8")`:               `false`,
-		`cidrcontains("fd00::/8", "fd00::1")`:                     `true`,
-		`cidrcontains("fd00::/8", "10.0.0.1")`:                    `error: address family mismatch`,
-		`cidrcontains("10.0.0.0/8", "x")`:                         `error: invalid IP address or prefix: x`,
-		`cidrcontains("x", "10.0.0.1")`:                           `error: invalid CIDR expression`,
-	}
-	for src, want := range tests {
-		t.Run(src, func(t *testing.T) {
-			got, diags := evaluate(t, "", src)
-			if part, ok := strings.CutPrefix(want, "error: "); ok {
-				if !diags.HasErrors() || !strings.Contains(diags.Error(), part) {
-					t.Errorf("got %v, want an error with %q", diags, part)
-				}
-				return
-			}
-			noProblems(t, diags)
-			if s := show(t, got); s != want {
-				t.Errorf("got %s, want %s", s, want)
-			}
-		})
-	}
-}
-
+// A plan promises nothing that is another value at each call.
 func TestImpureFunctionsAreUnknownInPlans(t *testing.T) {
-	patterns := map[string]string{
-		"timestamp": `^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$`,
-		"uuid":      `^[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$`,
-	}
-	real, planned := Functions(""), PlanFunctions("")
-	for name, pattern := range patterns {
-		v, err := real[name].Call(nil)
-		if err != nil || !regexp.MustCompile(pattern).MatchString(v.AsString()) {
-			t.Errorf("%s: %#v, %v", name, v, err)
-		}
-		if v, err = planned[name].Call(nil); err != nil || v.IsKnown() {
+	planned := FunctionScope{PlanTime: planTime, Planning: true}.Functions()
+	for _, name := range []string{"timestamp", "uuid", coreNamespace + "uuid"} {
+		if v, err := planned[name].Call(nil); err != nil || v.IsKnown() {
 			t.Errorf("%s in a plan: %#v, %v", name, v, err)
 		}
 	}
-	if len(real) != len(planned) {
-		t.Errorf("%d functions, %d in plans", len(real), len(planned))
+	if v, err := planned["bcrypt"].Call([]cty.Value{cty.StringVal("a")}); err != nil || v.IsKnown() {
+		t.Errorf("bcrypt in a plan: %#v, %v", v, err)
+	}
+	if v, err := planned["plantimestamp"].Call(nil); err != nil || !v.RawEquals(cty.StringVal("2026-01-02T03:04:05Z")) {
+		t.Errorf("plantimestamp in a plan: %#v, %v", v, err)
+	}
+	if v, err := Functions("")["plantimestamp"].Call(nil); err != nil || v.IsKnown() {
+		t.Errorf("plantimestamp without a plan: %#v, %v", v, err)
+	}
+}
+
+// Templates can call what is impure too, and it is unknown there as well.
+func TestTemplatesInPlans(t *testing.T) {
+	planned := FunctionScope{Planning: true}.Functions()
+	v, diags := parseExpr(t, `templatestring("$${uuid()}", {})`).Value(&hcl.EvalContext{Functions: planned})
+	if diags.HasErrors() || v.IsKnown() {
+		t.Errorf("got %#v, %v", v, diags)
+	}
+}
+
+func TestFunctionsOfTheConsole(t *testing.T) {
+	console := FunctionScope{Console: true}.Functions()
+	if _, ok := console["plantimestamp"]; ok {
+		t.Error("plantimestamp has no meaning in the console")
+	}
+	tests := map[string]string{
+		`type("a")`:                            `string`,
+		`type(null)`:                           `dynamic`,
+		`type([])`:                             `tuple([])`,
+		`type({})`:                             `object({})`,
+		`type(tolist(["a"]))`:                  `list(string)`,
+		`type(tomap({ a = toset([true]) }))`:   `map(set(bool))`,
+		`type([1, "a"])`:                       "tuple([\n    number,\n    string,\n])",
+		`type({ b = 1, a = [{}] })`:            "object({\n    a: tuple([\n        object({}),\n    ]),\n    b: number,\n})",
+		`type(tolist([{ a = sensitive(1) }]))`: "list(\n    object({\n        a: number,\n    }),\n)",
+	}
+	for src, want := range tests {
+		v, diags := parseExpr(t, src).Value(&hcl.EvalContext{Functions: console})
+		noProblems(t, diags)
+		ty, ok := TypeResult(v)
+		if got := TypeString(ty); !ok || got != want {
+			t.Errorf("%s: got %s, want %s", src, got, want)
+		}
+	}
+	if _, ok := TypeResult(cty.StringVal("a")); ok {
+		t.Error("a string is taken for a type")
+	}
+}
+
+// An error must not tell what an argument is that nobody may see.
+func TestErrorsHideSensitiveArguments(t *testing.T) {
+	const hidden = "hunter2"
+	ctx := &hcl.EvalContext{Functions: Functions(""), Variables: map[string]cty.Value{
+		"sensitive": cty.StringVal(hidden).Mark(marks.Sensitive),
+		"ephemeral": cty.StringVal(hidden).Mark(marks.Ephemeral),
+		"inside":    cty.ObjectVal(map[string]cty.Value{"a": cty.StringVal(hidden).Mark(marks.Sensitive)}),
+	}}
+	for _, call := range []string{
+		`tonumber(sensitive)`, `tobool(ephemeral)`, `lookup({}, sensitive)`, `file(sensitive)`, `fileset(".", "[${sensitive}")`,
+		`timeadd(sensitive, "1h")`, `timecmp(ephemeral, "x")`, `cidrhost(sensitive, 1)`, `cidrcontains("10.0.0.0/8", ephemeral)`,
+		`parseint(sensitive, 10)`, `uuidv5(sensitive, "a")`, `urldecode("%${ephemeral}")`, `jsondecode(sensitive)`,
+		`templatefile(sensitive, {})`, `templatestring("$${tonumber(a)}", inside)`, `core::tonumber(sensitive)`,
+		`textencodebase64("a", sensitive)`, `formatdate(sensitive, "x")`, `regex("(${sensitive}", "a")`, `format("%d", sensitive)`,
+	} {
+		v, diags := parseExpr(t, call).Value(ctx)
+		if !diags.HasErrors() || strings.Contains(diags.Error(), hidden) {
+			t.Errorf("%s: got %#v and %v", call, v, diags)
+		}
+	}
+}
+
+// No function does, whatever sensitive strings, and lists and objects of them, it is given.
+func TestNoErrorShowsWhatIsSensitive(t *testing.T) {
+	const hidden = "hunter2"
+	secret := cty.StringVal(hidden).Mark(marks.Sensitive)
+	functions := Functions(t.TempDir())
+	ctx := &hcl.EvalContext{Functions: functions, Variables: map[string]cty.Value{
+		"secret": secret,
+		"list":   cty.TupleVal([]cty.Value{secret, cty.StringVal("a")}),
+		"object": cty.ObjectVal(map[string]cty.Value{"a": secret}),
+	}}
+	arguments := []string{"secret", "list", "object", "5"}
+	calls := slices.Clone(arguments)
+	for _, a := range arguments {
+		for _, b := range arguments {
+			calls = append(calls, a+", "+b)
+			for _, c := range arguments {
+				calls = append(calls, a+", "+b+", "+c)
+			}
+		}
+	}
+	for name := range functions {
+		if name == "bcrypt" || strings.HasPrefix(name, coreNamespace) {
+			continue // it takes long by design; they are the same functions
+		}
+		for _, args := range calls {
+			v, diags := parseExpr(t, name+"("+args+")").Value(ctx)
+			if strings.Contains(diags.Error(), hidden) {
+				t.Errorf("%s(%s): got %#v and %v", name, args, v, diags)
+			}
+		}
+	}
+}
+
+func TestEveryFunctionIsDocumented(t *testing.T) {
+	there := FunctionScope{}.Functions()
+	maps.Copy(there, FunctionScope{Console: true}.Functions())
+	for name, f := range there {
+		if !strings.HasSuffix(f.Description(), ".") {
+			t.Errorf("%s: the description %q is no sentence", name, f.Description())
+		}
+	}
+	for _, group := range FunctionGroups() {
+		names := make([]string, len(group.Functions))
+		for i, f := range group.Functions {
+			names[i] = f.Name
+			if _, ok := there[f.Name]; !ok {
+				t.Errorf("%s is documented and is no function", f.Name)
+			}
+		}
+		if !slices.IsSorted(names) {
+			t.Errorf("%s: not in order: %v", group.Title, names)
+		}
+	}
+}
+
+// Types are written as names, and are no references.
+func TestTypeArgumentsAreNoReferences(t *testing.T) {
+	refs := References(parseExpr(t, `[convert(var.a, list(string)), core::convert(local.b, string), var.c]`))
+	var got []string
+	for _, ref := range refs {
+		got = append(got, ref.Subject.String())
+	}
+	if want := []string{"var.a", "local.b", "var.c"}; !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
 	}
 }

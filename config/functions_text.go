@@ -22,7 +22,6 @@ import (
 )
 
 var (
-	startsWithFunc   = textTest("prefix", strings.HasPrefix)
 	endsWithFunc     = textTest("suffix", strings.HasSuffix)
 	containsTextFunc = textTest("substr", strings.Contains)
 
@@ -47,9 +46,11 @@ var (
 )
 
 // textFunc makes a function from one string to another.
-func textFunc(f func(string) (string, error)) function.Function {
+func textFunc(f func(string) (string, error)) function.Function { return textFuncOf("str", f) }
+
+func textFuncOf(param string, f func(string) (string, error)) function.Function {
 	return function.New(&function.Spec{
-		Params:       []function.Parameter{{Name: "str", Type: cty.String}},
+		Params:       []function.Parameter{{Name: param, Type: cty.String}},
 		Type:         function.StaticReturnType(cty.String),
 		RefineResult: notNull,
 		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
@@ -73,6 +74,27 @@ func textTest(part string, f func(s, part string) bool) function.Function {
 		},
 	})
 }
+
+// startswith(str, prefix): what is known of the start of an unknown string may be enough.
+var startsWithFunc = function.New(&function.Spec{
+	Params:       []function.Parameter{{Name: "str", Type: cty.String, AllowUnknown: true}, {Name: "prefix", Type: cty.String}},
+	Type:         function.StaticReturnType(cty.Bool),
+	RefineResult: notNull,
+	Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
+		prefix := args[1].AsString()
+		if args[0].IsKnown() {
+			return cty.BoolVal(strings.HasPrefix(args[0].AsString(), prefix)), nil
+		}
+		start := args[0].Range().StringPrefix()
+		if n := min(len(start), len(prefix)); start[:n] != prefix[:n] {
+			return cty.False, nil
+		}
+		if len(start) < len(prefix) {
+			return cty.UnknownVal(cty.Bool), nil
+		}
+		return cty.True, nil
+	},
+})
 
 // generated makes a function without arguments.
 func generated(f func() (string, error)) function.Function {
@@ -112,6 +134,10 @@ func base64Gzip(s string) (string, error) {
 	var out bytes.Buffer
 	w := gzip.NewWriter(&out)
 	if _, err := w.Write([]byte(s)); err != nil {
+		return "", fmt.Errorf("compress: %w", err)
+	}
+	// Not needed, but without it the bytes are others than OpenTofu's.
+	if err := w.Flush(); err != nil {
 		return "", fmt.Errorf("compress: %w", err)
 	}
 	if err := w.Close(); err != nil {

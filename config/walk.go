@@ -1,6 +1,8 @@
 package config
 
 import (
+	"slices"
+
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hcldec"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
@@ -111,10 +113,17 @@ type referenceWalker struct {
 	keys   map[*hclsyntax.ScopeTraversalExpr]hclsyntax.Expression
 	rests  map[hclsyntax.Node]hcl.Traversal // what follows an index, or the traversal that is indexed
 	scopes []map[string]struct{}
+	types  []hclsyntax.Node // arguments that are types: names in them are no values
+	inType bool
 }
 
 func (w *referenceWalker) Enter(node hclsyntax.Node) hcl.Diagnostics {
+	w.inType = w.inType || slices.Contains(w.types, node)
 	switch n := node.(type) {
+	case *hclsyntax.FunctionCallExpr:
+		if i, ok := typeArguments[n.Name]; ok && i < len(n.Args) {
+			w.types = append(w.types, n.Args[i])
+		}
 	case hclsyntax.ChildScope:
 		w.scopes = append(w.scopes, n.LocalNames)
 	case *hclsyntax.RelativeTraversalExpr:
@@ -124,7 +133,7 @@ func (w *referenceWalker) Enter(node hclsyntax.Node) hcl.Diagnostics {
 			w.keys[t], w.rests[t] = n.Key, w.rests[n]
 		}
 	case *hclsyntax.ScopeTraversalExpr:
-		if !w.isLocal(n.Traversal.RootName()) {
+		if !w.inType && !w.isLocal(n.Traversal.RootName()) {
 			w.refs = append(w.refs, newReference(n.Traversal, w.keyOf(n), w.rests[n]))
 		}
 	}
@@ -132,6 +141,9 @@ func (w *referenceWalker) Enter(node hclsyntax.Node) hcl.Diagnostics {
 }
 
 func (w *referenceWalker) Exit(node hclsyntax.Node) hcl.Diagnostics {
+	if w.inType && slices.Contains(w.types, node) {
+		w.inType = false
+	}
 	if _, ok := node.(hclsyntax.ChildScope); ok {
 		w.scopes = w.scopes[:len(w.scopes)-1]
 	}

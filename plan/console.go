@@ -2,12 +2,10 @@ package plan
 
 import (
 	"context"
-	"maps"
-	"reflect"
 
 	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
-	"github.com/zclconf/go-cty/cty/function"
 
 	"github.com/diyform/diyform/config"
 	"github.com/diyform/diyform/internal/addr"
@@ -30,7 +28,7 @@ func NewScope(in Input) (*Scope, hcl.Diagnostics) {
 	if diags.HasErrors() {
 		return nil, diags
 	}
-	e, err := NewEvaluator(in.Config, Given{in.Variables, in.Workspace}, in.Registry)
+	e, err := NewEvaluator(in.Config, in.given(), in.Registry)
 	if err != nil {
 		return nil, append(diags, diag.FromError(err, "The configuration cannot be evaluated", nil)...)
 	}
@@ -54,8 +52,7 @@ func (p *Plan) Scope() *Scope {
 // addFunctions adds those of the console. Unlike in a plan, timestamp and its like have values.
 func (s *Scope) addFunctions() {
 	e := s.evaluator
-	e.functions = maps.Clone(config.Functions(e.cfg.Dir))
-	e.functions["type"] = typeFunction
+	e.functions = config.FunctionScope{Dir: e.cfg.Dir, PlanTime: e.planTime, Console: true}.Functions()
 	for _, m := range e.modules {
 		m.forget()
 	}
@@ -214,40 +211,34 @@ func (s *recordedScope) read(ctx context.Context, b *block) hcl.Diagnostics {
 	return diags
 }
 
-// typeMark comes out of every expression that the function type is made part of, where a type
-// means nothing.
-type typeMark struct{}
-
-// shownTypes is the type of what the function type gives.
-var shownTypes = cty.Capsule("type", reflect.TypeFor[cty.Type]())
-
-var typeFunction = function.New(&function.Spec{
-	Description: "type shows the type of a value, in the console alone.",
-	Params: []function.Parameter{{
-		Name: "value", Type: cty.DynamicPseudoType,
-		AllowDynamicType: true, AllowUnknown: true, AllowNull: true,
-	}},
-	Type: function.StaticReturnType(shownTypes),
-	Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
-		t := args[0].Type()
-		return cty.CapsuleVal(shownTypes, &t).Mark(typeMark{}), nil
-	},
-})
-
 // Show evaluates an expression and writes its value, or the type that type() gives.
 func (s *Scope) Show(ctx context.Context, expr hcl.Expression) (string, hcl.Diagnostics) {
+	if diags := checkTypeCalls(expr); diags.HasErrors() {
+		return "", diags
+	}
 	v, diags := s.Value(ctx, expr)
 	if diags.HasErrors() {
 		return "", diags
 	}
-	_, found := v.UnmarkDeep()
-	if _, isType := found[typeMark{}]; !isType {
-		return Format(v), diags
+	if t, ok := config.TypeResult(v); ok {
+		return config.TypeString(t), diags
 	}
-	if v, _ = v.Unmark(); v.Type().Equals(shownTypes) {
-		return FormatType(*v.EncapsulatedValue().(*cty.Type)), diags
+	return Format(v), diags
+}
+
+// checkTypeCalls refuses the function type as a part of an expression: a type is no value.
+func checkTypeCalls(expr hcl.Expression) hcl.Diagnostics {
+	native, ok := expr.(hclsyntax.Expression)
+	if !ok {
+		return nil
 	}
-	rng := expr.Range()
-	return "", append(diags, diag.Error(&rng, "Invalid use of the function type",
-		"type() shows the type of one value, and cannot be part of an expression."))
+	return hclsyntax.VisitAll(native, func(node hclsyntax.Node) hcl.Diagnostics {
+		call, ok := node.(*hclsyntax.FunctionCallExpr)
+		if !ok || call.Name != "type" || node == native {
+			return nil
+		}
+		rng := call.Range()
+		return hcl.Diagnostics{diag.Error(&rng, "Invalid use of the function type",
+			"type() shows the type of one value, and cannot be part of an expression.")}
+	})
 }

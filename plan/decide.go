@@ -63,7 +63,7 @@ type decision struct {
 
 func (d *decision) run(order []node) hcl.Diagnostics {
 	d.Changes, d.byAddress = nil, map[addr.Instance]*Change{}
-	e, err := NewEvaluator(d.Input.Config, Given{d.Input.Variables, d.Input.Workspace}, d.Input.Registry)
+	e, err := NewEvaluator(d.Input.Config, d.Input.given(), d.Input.Registry)
 	if err != nil {
 		return diag.FromError(err, "The configuration cannot be evaluated", nil)
 	}

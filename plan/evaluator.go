@@ -3,6 +3,7 @@ package plan
 import (
 	"os"
 	"slices"
+	"time"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
@@ -28,6 +29,7 @@ type Evaluator struct {
 	registry  *providers.Registry
 	variables map[string]cty.Value // of the root module
 	workspace string
+	planTime  time.Time
 	cwd       string
 	functions map[string]function.Function
 
@@ -66,7 +68,10 @@ type block struct {
 type Given struct {
 	Variables map[string]cty.Value // of the root module
 	Workspace string
+	Time      time.Time // of the plan; zero where there is none
 }
+
+func (in *Input) given() Given { return Given{in.Variables, in.Workspace, in.Time} }
 
 // NewEvaluator makes an evaluator in which no instance is known yet, neither of a resource nor
 // of a module that is called. The types of all blocks must be in the registry.
@@ -76,8 +81,8 @@ func NewEvaluator(cfg *config.Config, given Given, registry *providers.Registry)
 		return nil, err
 	}
 	e := &Evaluator{
-		cfg: cfg, registry: registry, variables: given.Variables, workspace: given.Workspace, cwd: cwd,
-		functions:   config.PlanFunctions(cfg.Dir),
+		cfg: cfg, registry: registry, variables: given.Variables, workspace: given.Workspace, planTime: given.Time, cwd: cwd,
+		functions:   config.FunctionScope{Dir: cfg.Dir, PlanTime: given.Time, Planning: true}.Functions(),
 		definitions: map[addr.Resource]*definition{},
 		modules:     map[addr.Module]*module{}, instances: map[addr.Module][]*module{},
 	}
@@ -142,7 +147,7 @@ func (e *Evaluator) block(a addr.Resource) *block {
 // evaluated from them is dropped, and functions like timestamp give their real values.
 func (e *Evaluator) Begin() {
 	e.applying = true
-	e.functions = config.Functions(e.cfg.Dir)
+	e.functions = config.FunctionScope{Dir: e.cfg.Dir, PlanTime: e.planTime}.Functions()
 	for _, m := range e.modules {
 		m.forget()
 	}

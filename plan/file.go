@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"time"
 
 	"github.com/google/renameio/v2"
 	"github.com/zclconf/go-cty/cty"
@@ -32,6 +33,7 @@ type File struct {
 	Serial    uint64                  `json:"serial"`
 	Workspace string                  `json:"workspace,omitempty"`
 	Config    string                  `json:"config"` // config.Config.Hash
+	Time      time.Time               `json:"timestamp"`
 	Destroy   bool                    `json:"destroy"`
 	Refresh   bool                    `json:"refresh_only,omitempty"`
 	Options   FileOptions             `json:"options,omitzero"`
@@ -105,8 +107,8 @@ func (p *Plan) bindings() (*File, error) {
 	f := &File{
 		Format: fileFormat, Lineage: p.Input.State.Lineage, Serial: p.Input.State.Serial, Workspace: p.Input.Workspace,
 		Destroy: p.Input.Mode == Destroy, Refresh: p.Input.Mode == RefreshOnly, Options: p.Input.Options.file(),
-		Variables: map[string]FileVariable{},
-		Changes:   []FileChange{}, Outputs: []FileOutput{},
+		Time: p.Input.Time, Variables: map[string]FileVariable{},
+		Changes: []FileChange{}, Outputs: []FileOutput{},
 	}
 	if p.Input.Mode == Normal {
 		f.Config = p.Input.Config.Hash()
@@ -285,7 +287,7 @@ func (f *File) Values() (map[string]cty.Value, error) {
 
 // Plan gives the plan for showing; it cannot be applied.
 func (f *File) Plan(registry *providers.Registry) (*Plan, error) {
-	p := &Plan{Input: Input{Mode: f.PlanMode()}, byAddress: map[addr.Instance]*Change{}}
+	p := &Plan{Input: Input{Mode: f.PlanMode(), Time: f.Time}, byAddress: map[addr.Instance]*Change{}}
 	for _, fc := range f.Changes {
 		c, err := fc.change(registry)
 		if err != nil {

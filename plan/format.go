@@ -103,39 +103,3 @@ func formatElements(v cty.Value, indent int) string {
 	b.WriteByte(brackets[1])
 	return b.String()
 }
-
-// FormatType writes a type as a constraint of a variable would name it, in the layout of
-// OpenTofu's console.
-func FormatType(t cty.Type) string { return formatType(t, 0) }
-
-func formatType(t cty.Type, depth int) string {
-	indent := strings.Repeat("    ", depth)
-	var lines []string
-	switch {
-	case t.IsObjectType():
-		for _, name := range sortedNames(t.AttributeTypes()) {
-			lines = append(lines, fmt.Sprintf("%s    %s: %s,\n", indent, name, formatType(t.AttributeType(name), depth+1)))
-		}
-		return structure("object({", lines, indent, "})")
-	case t.IsTupleType():
-		for _, e := range t.TupleElementTypes() {
-			lines = append(lines, fmt.Sprintf("%s    %s,\n", indent, formatType(e, depth+1)))
-		}
-		return structure("tuple([", lines, indent, "])")
-	case t.IsCollectionType():
-		kind, _, _ := strings.Cut(t.FriendlyName(), " ")
-		e := t.ElementType()
-		if e.IsObjectType() || e.IsTupleType() { // a line of its own, so that the collection is seen
-			return structure(kind+"(", []string{fmt.Sprintf("%s    %s,\n", indent, formatType(e, depth+1))}, indent, ")")
-		}
-		return kind + "(" + formatType(e, depth) + ")"
-	}
-	return t.FriendlyName()
-}
-
-func structure(open string, lines []string, indent, end string) string {
-	if len(lines) == 0 {
-		return open + end
-	}
-	return open + "\n" + strings.Join(lines, "") + indent + end
-}

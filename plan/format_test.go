@@ -50,27 +50,6 @@ func TestFormat(t *testing.T) {
 	}
 }
 
-func TestFormatType(t *testing.T) {
-	object := cty.Object(map[string]cty.Type{"b": cty.Bool, "a": cty.Map(cty.Number)})
-	for _, c := range []struct {
-		typ  cty.Type
-		want string
-	}{
-		{cty.String, "string"},
-		{cty.DynamicPseudoType, "dynamic"},
-		{cty.EmptyObject, "object({})"},
-		{cty.EmptyTuple, "tuple([])"},
-		{cty.Set(cty.List(cty.String)), "set(list(string))"},
-		{object, "object({\n    a: map(number),\n    b: bool,\n})"},
-		{cty.Tuple([]cty.Type{cty.Bool, object}), "tuple([\n    bool,\n    object({\n        a: map(number),\n        b: bool,\n    }),\n])"},
-		{cty.List(object), "list(\n    object({\n        a: map(number),\n        b: bool,\n    }),\n)"},
-	} {
-		if diff := cmp.Diff(c.want, FormatType(c.typ)); diff != "" {
-			t.Errorf("%#v:\n%s", c.typ, diff)
-		}
-	}
-}
-
 // A record lists sensitive parts by their written paths, whatever their steps are.
 func TestPathsIn(t *testing.T) {
 	secret := cty.StringVal("hunter2")

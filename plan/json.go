@@ -76,7 +76,7 @@ func (p *Plan) JSON() (*JSONPlan, error) {
 	doc := &JSONPlan{
 		FormatVersion: "1.2", TerraformVersion: TerraformVersion,
 		ResourceChanges: []JSONChange{}, OutputChanges: map[string]JSONValues{},
-		Timestamp: time.Now().UTC().Format(time.RFC3339),
+		Timestamp: p.Input.Time.UTC().Format(time.RFC3339),
 		Applyable: p.NeedsApply(), Complete: p.whole(),
 		Configuration: p.configJSON(), RelevantAttributes: p.relevantAttributes(), Checks: p.checksJSON(),
 	}

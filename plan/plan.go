@@ -29,6 +29,7 @@ package plan
 import (
 	"context"
 	"slices"
+	"time"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
@@ -61,7 +62,8 @@ type Input struct {
 	Env       providers.Env
 	Mode      Mode
 	Options   Options
-	Workspace string // what diyform.workspace stands for
+	Workspace string    // what diyform.workspace stands for
+	Time      time.Time // what plantimestamp gives; New sets it where it is zero
 	// Reading is told of each recorded object before and after it is read; it may be nil.
 	Reading func(a addr.Instance, done bool)
 	Remote  *Remote // nil: nobody is connected from elsewhere
@@ -203,6 +205,9 @@ func (p *Plan) Change(a addr.Instance) *Change { return p.byAddress[a] }
 
 // New makes a plan. On errors the plan is nil; warnings come with a plan.
 func New(ctx context.Context, in Input) (*Plan, hcl.Diagnostics) {
+	if in.Time.IsZero() {
+		in.Time = time.Now().UTC()
+	}
 	p := &Plan{Input: in}
 	diags := diag.Distinct(p.make(ctx))
 	if diags.HasErrors() {

@@ -176,6 +176,7 @@ func (s *session) planAgain(ctx context.Context, file *plan.File, f *stackFlags)
 	if err != nil {
 		return nil, s.view.failWith(err, "The plan cannot be read")
 	}
+	s.planTime = file.Time
 	if mode := file.PlanMode(); mode != plan.Normal {
 		s.loadProtection()
 		return s.plan(ctx, mode, options)

@@ -56,7 +56,9 @@ type jsonParameter struct {
 func functionSignatures() jsonFunctions {
 	doc := jsonFunctions{FormatVersion: "1.0", Signatures: map[string]jsonSignature{}}
 	for name, f := range config.Functions(".") {
-		doc.Signatures[name] = signature(f)
+		if !config.IsRemovedFunction(name) {
+			doc.Signatures[name] = signature(f)
+		}
 	}
 	return doc
 }

@@ -43,6 +43,7 @@ type session struct {
 	loader    config.Loader
 	config    *config.Config // nil for commands that need none
 	variables map[string]cty.Value
+	planTime  time.Time // of the plan file that is applied, else zero
 }
 
 // stackFlags are the flags of commands that plan.
@@ -330,7 +331,7 @@ func (s *session) plan(ctx context.Context, mode plan.Mode, options plan.Options
 	}
 	s.tellRecovery()
 	in := s.input()
-	in.Mode, in.Options = mode, options
+	in.Mode, in.Options, in.Time = mode, options, s.planTime
 	in.Remote, in.Reading = remote(), s.view.reading()
 	p, diags := plan.New(ctx, in)
 	if diags.HasErrors() {

@@ -108,9 +108,7 @@ const (
 
 var (
 	longFiles     = exceptions{}
-	longFunctions = exceptions{
-		"config/functions_test.go TestFunctions": "a table with a case or more for each function of the language",
-	}
+	longFunctions = exceptions{}
 
 	// Waiting for the kernel is done by its events, with a deadline.
 	sleepers = exceptions{

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -24,16 +25,22 @@ func all() []declared { return slices.Concat(resources(registry.New()), dataSour
 func examples() fs.FS { return os.DirFS(filepath.Join(root, examplesFolder)) }
 
 func TestReferenceIsCurrent(t *testing.T) {
-	var got bytes.Buffer
-	if err := reference(&got, registry.New(), examples()); err != nil {
-		t.Fatal(err)
+	pages := map[string]func(io.Writer) error{
+		"docs/resources.md": func(w io.Writer) error { return reference(w, registry.New(), examples()) },
+		"docs/functions.md": functionReference,
 	}
-	want, err := os.ReadFile(filepath.Join(root, "docs/resources.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got.String()); diff != "" {
-		t.Errorf("docs/resources.md is not current, run make docs (-there +should be):\n%s", diff)
+	for name, write := range pages {
+		var got bytes.Buffer
+		if err := write(&got); err != nil {
+			t.Fatal(err)
+		}
+		want, err := os.ReadFile(filepath.Join(root, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(string(want), got.String()); diff != "" {
+			t.Errorf("%s is not current, run make docs (-there +should be):\n%s", name, diff)
+		}
 	}
 }
 
