@@ -249,7 +249,11 @@ func (b *blockRenderer) nestedOne(n *schema.Block, x, y cty.Value, path string, 
 	}
 	b.line("")
 	pad := strings.Repeat(" ", indent)
-	b.line("%s%s %s {", pad, b.symbol(elementAction(x, y)), n.Name)
+	suffix := ""
+	if b.change.Action == Replace && n.Replace && isNull(x) != isNull(y) && !isNull(b.change.Before) {
+		suffix = b.Red(" # forces replacement")
+	}
+	b.line("%s%s %s {%s", pad, b.symbol(elementAction(x, y)), n.Name, suffix)
 	b.block(n.Schema, x, y, path, indent+4)
 	b.line("%s  }", pad)
 }
