@@ -84,7 +84,7 @@ func (r *run) operations(key groupKey, nodes []int) []*operation {
 			Run: r.ctx,
 		}}
 		op.Progress = func(text string) { r.proceed(op, text) }
-		r.observe(Event{Kind: Started, Address: c.Address, Action: op.Action.String()})
+		r.observe(Event{Kind: Started, Address: c.Address, Action: op.Action.String(), Deposed: op.ofDeposed()})
 		if op.Action != providers.Create {
 			op.Prior = c.Prior
 		}
@@ -107,7 +107,7 @@ func (r *run) proceed(op *operation, text string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.observe(Event{
-		Kind: Proceeded, Address: op.Address, Action: op.Action.String(), Elapsed: time.Since(op.begun), Text: text,
+		Kind: Proceeded, Address: op.Address, Action: op.Action.String(), Deposed: op.ofDeposed(), Elapsed: time.Since(op.begun), Text: text,
 	})
 }
 
@@ -133,7 +133,7 @@ func (r *run) writeIntents(ops []*operation) error {
 		if err != nil {
 			return err
 		}
-		entries = append(entries, state.Intent(state.Action(op.Action.String()), op.Address, intended))
+		entries = append(entries, op.intent(intended))
 	}
 	return r.journal.Append(entries...)
 }
@@ -163,7 +163,7 @@ func (r *run) settle(ops []*operation) {
 		if op.Err != nil {
 			problem = op.Err.Error()
 		}
-		entries = append(entries, state.Outcome(state.Action(op.Action.String()), op.Address, record, problem))
+		entries = append(entries, op.done(record, problem))
 	}
 	if err := r.journal.Append(entries...); err != nil {
 		broken = err
@@ -181,11 +181,7 @@ func (r *run) settle(ops []*operation) {
 
 // settleOne notes the outcome of one operation. The lock is held.
 func (r *run) settleOne(op *operation, record *state.Resource) {
-	if record == nil {
-		delete(r.next.Resources, op.Address)
-	} else {
-		r.next.Resources[op.Address] = record
-	}
+	op.enter(r.next, record)
 	if op.Err != nil {
 		r.fail(op.node, op.change, op.Action.String(), op.begun, r.plan.Diagnose(op.change, op.Err))
 		return
@@ -207,7 +203,9 @@ func (r *run) settleOne(op *operation, record *state.Resource) {
 		}
 	}
 	r.settled[op.node] = true
-	r.observe(Event{Kind: Finished, Address: op.Address, Action: op.Action.String(), Elapsed: time.Since(op.begun)})
+	r.observe(Event{
+		Kind: Finished, Address: op.Address, Action: op.Action.String(), Deposed: op.ofDeposed(), Elapsed: time.Since(op.begun),
+	})
 }
 
 // read reads data sources whose reading was put off.

@@ -38,10 +38,14 @@ func (r *run) outcome(op *operation) (*state.Resource, error) {
 		return nil, fmt.Errorf("%s of %s gave no result, which is a bug", op.Action, op.Address)
 	case op.Err == nil:
 		return r.record(op.change, op.Result, state.Ready)
+	case op.Result != nil && op.ofDeposed():
+		return r.recordDeposed(op)
 	case op.Result != nil:
 		return r.record(op.change, op.Result, state.Unfinished)
 	case op.Action == providers.Create:
 		return nil, nil
+	case op.ofDeposed():
+		return r.recordOf(op), nil
 	case op.Action == providers.Update:
 		return r.record(op.change, op.Prior, state.Unfinished)
 	}
@@ -58,8 +62,8 @@ func (r *run) record(c *plan.Change, o *providers.Object, status state.Status) (
 		Attributes: json.RawMessage(attributes), Identity: o.Identity,
 		Sensitive: c.SensitivePaths(), Dependencies: r.plan.Dependencies(c),
 	}
-	if old := r.plan.Recorded(c.Address); c.Action == plan.Delete && old != nil {
-		rec.Dependencies = old.Record.Dependencies
+	if old := r.plan.RecordOf(c); c.Action == plan.Delete && old != nil {
+		rec.Dependencies = old.Dependencies
 	}
 	return rec, nil
 }
@@ -87,6 +91,8 @@ func (r *run) keepUnchanged() hcl.Diagnostics {
 	var diags hcl.Diagnostics
 	for _, c := range r.plan.Changes {
 		switch {
+		case c.Action == plan.Forget && c.Deposed:
+			r.next.SettleDeposed(c.Address, nil)
 		case c.Action == plan.Forget:
 			delete(r.next.Resources, c.Address)
 		case c.Action == plan.NoOp && c.Prior != nil && !c.Untouched:

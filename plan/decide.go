@@ -37,6 +37,7 @@ func (p *Plan) decide(ctx context.Context, order []node) hcl.Diagnostics {
 		if diags.HasErrors() {
 			return diags
 		}
+		p.createFirst()
 		taken := p.cascade(forced)
 		for a, f := range p.triggered() {
 			if !forced[a].replace {
@@ -127,7 +128,9 @@ func (d *decision) concerned(a addr.Instance) bool {
 
 func (p *Plan) add(c *Change) {
 	p.Changes = append(p.Changes, c)
-	p.byAddress[c.Address] = c
+	if !c.Deposed {
+		p.byAddress[c.Address] = c
+	}
 }
 
 // instance evaluates one instance and compares it with what is there.
@@ -248,7 +251,8 @@ func (p *Plan) addOrphans() {
 			p.add(p.deletion(r.Address))
 		}
 	}
-	slices.SortStableFunc(p.Changes, func(a, b *Change) int { return a.Address.Compare(b.Address) })
+	p.addDeposed()
+	slices.SortStableFunc(p.Changes, compareChanges)
 }
 
 func (p *Plan) deletion(a addr.Instance) *Change {
@@ -263,7 +267,7 @@ func (p *Plan) deletion(a addr.Instance) *Change {
 	} else {
 		c.Before = rec.Actual.Attributes
 	}
-	c.Sensitive = parsePaths(rec.Record.Sensitive)
+	c.Sensitive = pathsIn(c.Before, rec.Record.Sensitive)
 	if p.Input.Config != nil {
 		if r := p.Input.Config.Resource(a.Resource); r != nil {
 			c.Range = &r.DeclRange

@@ -140,9 +140,15 @@ func (c *Change) json() (JSONChange, error) {
 		JSONAddress: newJSONAddress(c.Address), ModuleAddress: string(c.Address.Module),
 		Reason: c.Reason, Collateral: c.collateralTexts(), Source: c.Source(),
 	}
+	if c.Deposed {
+		j.Deposed = DeposedKey
+	}
 	v, err := values(jsonActions[c.Action], c.Before, c.After)
 	if err != nil {
 		return j, fmt.Errorf("%s: %w", c.Address, err)
+	}
+	if c.CreateFirst {
+		v.Actions = []string{"create", "delete"}
 	}
 	before := c.SensitiveBefore
 	if c.Action == Delete {

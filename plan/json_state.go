@@ -105,7 +105,7 @@ func JSONKey(k addr.Key) any {
 func StateJSON(registry *providers.Registry, st *state.State) (*JSONState, error) {
 	doc := &JSONState{FormatVersion: "1.0", TerraformVersion: TerraformVersion}
 	var resources []JSONResource
-	for _, r := range st.Sorted() {
+	for i, r := range slices.Concat(st.Sorted(), st.SortedDeposed()) {
 		o, t, err := DecodeRecord(registry, r)
 		if err != nil {
 			return nil, err
@@ -113,6 +113,9 @@ func StateJSON(registry *providers.Registry, st *state.State) (*JSONState, error
 		j, err := recordJSON(r, t.Schema(), o.Attributes)
 		if err != nil {
 			return nil, err
+		}
+		if i >= len(st.Resources) {
+			j.DeposedKey = DeposedKey
 		}
 		resources = append(resources, j)
 	}
@@ -132,7 +135,7 @@ func OutputsJSON(outputs map[string]*state.Output) map[string]JSONOutput {
 }
 
 func recordJSON(r *state.Resource, s *schema.Schema, v cty.Value) (JSONResource, error) {
-	j, err := resourceJSON(r.Address, s, v, parsePaths(r.Sensitive))
+	j, err := resourceJSON(r.Address, s, v, pathsIn(v, r.Sensitive))
 	j.DependsOn, j.Tainted = r.Dependencies, r.Status == state.Tainted
 	return j, err
 }
@@ -196,6 +199,18 @@ func (p *Plan) priorState() (*JSONState, error) {
 		}
 		resources = append(resources, j)
 	}
+	for _, r := range p.Input.State.SortedDeposed() {
+		rec := p.deposed[r.Address]
+		if rec == nil || rec.Actual == nil {
+			continue
+		}
+		j, err := recordJSON(r, p.Input.Registry.Type(r.Address.Type).Schema(), rec.Actual.Attributes)
+		if err != nil {
+			return nil, err
+		}
+		j.DeposedKey = DeposedKey
+		resources = append(resources, j)
+	}
 	for _, c := range p.Changes {
 		if c.Address.Mode != addr.Data || c.Action != NoOp {
 			continue
@@ -217,7 +232,7 @@ func (p *Plan) plannedValues() (*JSONStateValues, error) {
 	values := &JSONStateValues{Outputs: map[string]JSONOutput{}}
 	var resources []JSONResource
 	for _, c := range p.Changes {
-		if c.After.IsNull() || c.Address.Mode == addr.Data && c.Action == NoOp {
+		if c.After.IsNull() || c.Deposed || c.Address.Mode == addr.Data && c.Action == NoOp {
 			continue
 		}
 		j, err := resourceJSON(c.Address, c.Schema, c.After, c.Sensitive)

@@ -16,9 +16,9 @@ func knownJSON(v cty.Value) (json.RawMessage, error) {
 
 func omitUnknown(v cty.Value) cty.Value {
 	switch {
-	case !v.IsKnown():
-		return cty.NullVal(cty.DynamicPseudoType)
-	case v.IsWhollyKnown() || v.IsNull():
+	case !v.IsKnown(), v.IsNull() && v.Type() == cty.DynamicPseudoType:
+		return cty.NullVal(cty.String) // one of no type would be written with that
+	case v.IsNull(), v.IsWhollyKnown() && !v.Type().HasDynamicTypes():
 		return v
 	case v.Type().IsObjectType() || v.Type().IsMapType():
 		m := map[string]cty.Value{}
@@ -65,7 +65,11 @@ func tree(v cty.Value, path string, holds func(path string, v cty.Value) bool) a
 	}
 	list := []any{}
 	for i, e := range v.AsValueSlice() {
-		list = append(list, tree(e, indexPath(path, i), holds))
+		at := indexPath(path, i)
+		if v.Type().IsSetType() {
+			at = joinPath(path, "*") // see formatPath
+		}
+		list = append(list, tree(e, at, holds))
 	}
 	return list
 }

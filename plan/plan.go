@@ -11,6 +11,7 @@
 //	dependency.go what an instance depends on
 //	decide.go     wanted against real -> a Change an instance
 //	cascade.go    what a change takes along: a replaced namespace its links
+//	createfirst.go  create_before_destroy; deposed.go what an interrupted one left
 //	lifecycle.go  what lifecycle blocks ask for
 //	focus.go      what the command line asks for: a part only, a replacement
 //	conflicts.go  what cannot be, told before anything is changed
@@ -79,7 +80,10 @@ type Plan struct {
 
 	Evaluator *Evaluator
 
-	byAddress map[addr.Instance]*Change
+	Restored []*state.Resource // deposed objects whose successors a crash kept from being made
+
+	byAddress map[addr.Instance]*Change // without deposed objects
+	deposed   map[addr.Instance]*Recorded
 	records   []*state.Resource // in the order of addresses
 	recorded  map[addr.Instance]*Recorded
 	focus     *focus
@@ -124,6 +128,12 @@ type Change struct {
 
 	Collateral Collateral // what a replacement does to others
 
+	// CreateFirst is of a Replace that makes the new object before the old one is destroyed.
+	CreateFirst bool
+	firstFor    *Change // what depends on it and asked for that, where it did not itself
+
+	Deposed bool // it is about the deposed object of the address, not the recorded one
+
 	Untouched bool // the plan is not about it: it stays as it is, and as it is recorded
 
 	source  string // where Range was, of a plan that was read from a file
@@ -162,7 +172,7 @@ func (p *Plan) HasChanges() bool {
 // NeedsApply reports whether apply has anything to do, be it only for the record: objects
 // that are gone already, or that were read and are not as recorded.
 func (p *Plan) NeedsApply() bool {
-	if p.HasChanges() || len(p.Drift) > 0 {
+	if p.HasChanges() || len(p.Drift)+len(p.Restored) > 0 {
 		return true
 	}
 	return slices.ContainsFunc(p.Changes, func(c *Change) bool { return c.Action == Forget || c.Action == Read })
@@ -252,6 +262,7 @@ func (p *Plan) make(ctx context.Context) hcl.Diagnostics {
 	}
 	diags = append(diags, p.checkReplace()...)
 	diags = append(diags, p.checkProtected()...)
+	diags = append(diags, p.checkTwo()...)
 	diags = append(diags, p.checkNeeds()...)
 	diags = append(diags, p.checkContradictions()...)
 	if diags.HasErrors() {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+	"slices"
 	"sync"
 
 	"github.com/hashicorp/hcl/v2"
@@ -20,14 +21,20 @@ import (
 func (p *Plan) refresh(ctx context.Context) hcl.Diagnostics {
 	p.recorded = make(map[addr.Instance]*Recorded, len(p.Input.State.Resources))
 	p.records = p.Input.State.Sorted()
-	objects, diags := decodeRecords(p.Input.Registry, p.records)
+	p.deposed = map[addr.Instance]*Recorded{}
+	all := slices.Concat(p.records, p.Input.State.SortedDeposed())
+	objects, diags := decodeRecords(p.Input.Registry, all)
 	if diags.HasErrors() {
 		return diags
 	}
 	bySession := map[providers.Session][]*Recorded{}
-	for i, r := range p.records {
+	for i, r := range all {
 		rec := &Recorded{Object: objects[i], Record: r}
-		p.recorded[r.Address] = rec
+		if i < len(p.records) {
+			p.recorded[r.Address] = rec
+		} else {
+			p.deposed[r.Address] = rec
+		}
 		// After a reboot nothing that was recorded is there but files, and numbers that the
 		// kernel gave may mean something else now.
 		switch {
@@ -43,6 +50,7 @@ func (p *Plan) refresh(ctx context.Context) hcl.Diagnostics {
 	diags = append(diags, read(ctx, bySession)...)
 	p.reading(bySession, true)
 	if !diags.HasErrors() {
+		p.sortOut()
 		p.noteDrift()
 	}
 	return diags
@@ -94,7 +102,7 @@ func DecodeRecord(registry *providers.Registry, r *state.Resource) (*providers.O
 // their addresses.
 func Refresh(ctx context.Context, in Input, pick func(addr.Instance) bool) ([]*Recorded, hcl.Diagnostics) {
 	chosen := *in.State
-	chosen.Resources = map[addr.Instance]*state.Resource{}
+	chosen.Resources, chosen.Deposed = map[addr.Instance]*state.Resource{}, nil
 	for a, r := range in.State.Resources {
 		if pick(a) {
 			chosen.Resources[a] = r

@@ -25,7 +25,7 @@ func (p *Plan) actionReason(c *Change) string {
 	case Replace:
 		return p.whyReplaced(c)
 	case Delete:
-		if p.Input.Mode == Normal {
+		if p.Input.Mode == Normal && !c.Deposed {
 			reason, _ := p.whyDeleted(c.Address)
 			return reason
 		}

@@ -109,7 +109,7 @@ func (l *live) lines(now time.Time) []string {
 	shown := steps[:min(len(steps), mostLines, max(1, height/2))]
 	var out []string
 	for _, u := range shown {
-		text := fmt.Sprintf("  %s: %s %s", u.address, stepGoesOn[u.action], now.Sub(u.begun).Truncate(time.Second))
+		text := fmt.Sprintf("  %s: %s %s", u, stepGoesOn[u.action], now.Sub(u.begun).Truncate(time.Second))
 		if u.text != "" {
 			text += "  " + u.text
 		}

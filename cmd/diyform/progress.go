@@ -52,14 +52,19 @@ type underWay struct {
 type stepID struct {
 	address addr.Instance
 	action  string
+	deposed bool
 }
+
+func (id stepID) String() string { return plan.ObjectTitle(id.address, id.deposed) }
+
+func stepOf(e apply.Event) stepID { return stepID{e.Address, e.Action, e.Deposed} }
 
 // underWays are the steps that have begun: a thousand at once are not rare.
 type underWays map[stepID]*underWay
 
 // note takes an event in.
 func (steps underWays) note(e apply.Event) {
-	id := stepID{e.Address, e.Action}
+	id := stepOf(e)
 	switch u := steps[id]; {
 	case e.Kind == apply.Started:
 		now := time.Now()
@@ -176,7 +181,7 @@ func (p *progress) close() {
 
 // eventLine tells an event in a line.
 func eventLine(c plan.Palette, e apply.Event) string {
-	name := c.Bold(e.Address.String() + ":")
+	name := c.Bold(stepOf(e).String() + ":")
 	switch e.Kind {
 	case apply.Started:
 		return fmt.Sprintf("%s %s...", name, stepBegins[e.Action])
@@ -193,5 +198,5 @@ func eventLine(c plan.Palette, e apply.Event) string {
 }
 
 func stillLine(c plan.Palette, u *underWay, now time.Time) string {
-	return fmt.Sprintf("%s Still %s... [%s elapsed]", c.Bold(u.address.String()+":"), stepGoesOn[u.action], now.Sub(u.begun).Round(time.Second))
+	return fmt.Sprintf("%s Still %s... [%s elapsed]", c.Bold(u.String()+":"), stepGoesOn[u.action], now.Sub(u.begun).Round(time.Second))
 }

@@ -60,7 +60,13 @@ func (s *session) showState() error {
 			return err
 		}
 	}
-	if len(s.state.Resources) == 0 && len(s.state.Outputs) == 0 {
+	for _, r := range s.state.SortedDeposed() {
+		s.view.printf("\n# The next apply destroys the deposed object of\n")
+		if err := s.showResource(r); err != nil {
+			return err
+		}
+	}
+	if len(s.state.Resources)+len(s.state.Deposed) == 0 && len(s.state.Outputs) == 0 {
 		s.view.printf("Nothing is recorded.\n")
 	}
 	if len(s.state.Outputs) > 0 {

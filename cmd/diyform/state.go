@@ -165,7 +165,7 @@ func newStateShow(v *view) *cobra.Command {
 				return s.showResource(r)
 			}
 			one := *s.state
-			one.Resources, one.Outputs = map[addr.Instance]*state.Resource{r.Address: r}, nil
+			one.Resources, one.Deposed, one.Outputs = map[addr.Instance]*state.Resource{r.Address: r}, nil, nil
 			return s.showJSON(&one)
 		},
 	}

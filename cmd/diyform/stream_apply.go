@@ -40,7 +40,7 @@ func (r *streamReporter) step(e apply.Event) {
 	r.underWay.note(e)
 	hook := streamHook{Resource: newStreamResource(e.Address), Action: e.Action, Elapsed: wholeSeconds(e.Elapsed)}
 	tell := func(kind, format string, args ...any) {
-		r.stream.info(kind, fmt.Sprintf("%s: ", e.Address)+fmt.Sprintf(format, args...), fields{"hook": hook})
+		r.stream.info(kind, fmt.Sprintf("%s: ", stepOf(e))+fmt.Sprintf(format, args...), fields{"hook": hook})
 	}
 	switch e.Kind {
 	case apply.Started:
@@ -54,7 +54,7 @@ func (r *streamReporter) step(e apply.Event) {
 	case apply.Failed:
 		tell("apply_errored", "%s errored after %s", stepEnds[e.Action], elapsed(e.Elapsed))
 	case apply.Skipped:
-		r.stream.log(fmt.Sprintf("%s: Not tried, because of %s", e.Address, e.Cause))
+		r.stream.log(fmt.Sprintf("%s: Not tried, because of %s", stepOf(e), e.Cause))
 	}
 }
 
@@ -65,7 +65,7 @@ func (r *streamReporter) tick() {
 	now := time.Now()
 	for _, u := range r.underWay.overdue(now) {
 		took := now.Sub(u.begun)
-		r.stream.info("apply_progress", fmt.Sprintf("%s: Still %s... [%s elapsed]", u.address, stepGoesOn[u.action], took.Round(time.Second)),
+		r.stream.info("apply_progress", fmt.Sprintf("%s: Still %s... [%s elapsed]", u, stepGoesOn[u.action], took.Round(time.Second)),
 			fields{"hook": streamHook{Resource: newStreamResource(u.address), Action: u.action, Elapsed: wholeSeconds(took)}})
 	}
 }

@@ -48,6 +48,11 @@ func (v *view) ourLink(name string, id linkIdentity, mark string) *rtnl.Link {
 	if l := v.byIndex[id.Index]; l != nil && (l.Alias == mark || id.made(l)) {
 		return l
 	}
+	// Where no index is on record, the name comes first: a predecessor that is yet to be
+	// destroyed has the same mark.
+	if l := v.link(name); l != nil && id.Index == 0 && (l.Alias == mark || isUnmarked(l, id)) {
+		return l
+	}
 	for _, l := range v.byAlias[mark] {
 		if id.Index == 0 || id.made(l) {
 			return l
