@@ -12,7 +12,7 @@ import (
 // there one can still decide otherwise.
 type Collateral struct {
 	Taken []addr.Instance `json:"taken,omitempty"` // replaced too: they live in it, or use it
-	Cut   []addr.Instance `json:"cut,omitempty"`   // joined to it, and without it until it is there again
+	Cut   []addr.Instance `json:"cut,omitempty"`   // joined to it, and without it until it is there again, unless that is first
 }
 
 // noteCollateral finds the collateral of every replacement.
@@ -40,7 +40,7 @@ func (p *Plan) noteCollateral() {
 		}
 		if holder != nil {
 			holder.Collateral.Taken = append(holder.Collateral.Taken, c.Address)
-		} else if holder, _ = findHolder(c, places.Attached, holders); holder != nil {
+		} else if holder, _ = findHolder(c, places.Attached, holders); holder != nil && !holder.CreateFirst {
 			holder.Collateral.Cut = append(holder.Collateral.Cut, c.Address)
 		}
 	}
