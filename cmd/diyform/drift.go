@@ -123,7 +123,7 @@ type driftDocument struct {
 	Drifted       bool              `json:"drifted"`        // whether anything is not as recorded
 	ResourceDrift []plan.JSONChange `json:"resource_drift"` // with -watch, what has changed since the line before
 	Resolved      []string          `json:"resolved,omitempty"`
-	Diagnostics   []jsonDiagnostic  `json:"diagnostics,omitempty"`
+	Diagnostics   []diag.Document   `json:"diagnostics,omitempty"`
 }
 
 func newDriftDocument(found []*plan.Drift) (*driftDocument, error) {

@@ -204,7 +204,7 @@ func (w *driftWatch) tellErrors(diags hcl.Diagnostics) {
 		return
 	}
 	_ = w.line(&driftDocument{
-		FormatVersion: "1.0", Drifted: w.now > 0, ResourceDrift: []plan.JSONChange{}, Diagnostics: jsonDiagnostics(diags),
+		FormatVersion: "1.0", Drifted: w.now > 0, ResourceDrift: []plan.JSONChange{}, Diagnostics: documents(nil, diags),
 	})
 }
 

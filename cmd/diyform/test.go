@@ -14,7 +14,6 @@ import (
 	"github.com/google/renameio/v2"
 	"github.com/hashicorp/hcl/v2"
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"github.com/diyform/diyform/apply/trial"
 	"github.com/diyform/diyform/config"
@@ -62,7 +61,8 @@ func newTest(v *view) *cobra.Command {
 
 // test runs the files, each in a world of its own, and sums up.
 func (v *view) test(ctx context.Context, f *testFlags) error {
-	report := newTestReport(v, f)
+	v.startStream(f.asJSON)
+	report := &testReport{view: v}
 	files, diags := loadTests(f)
 	sources := map[string]*hcl.File{}
 	for _, file := range files {
@@ -71,7 +71,7 @@ func (v *view) test(ctx context.Context, f *testFlags) error {
 	if !diags.HasErrors() {
 		diags = append(diags, v.checkTested(ctx, files, sources)...)
 	}
-	report.tell(sources, diags)
+	v.diagnostics(sources, diags)
 	if diags.HasErrors() {
 		return exitStatus(exitError)
 	}
@@ -225,10 +225,7 @@ func (v *view) testCommand(ctx context.Context, file *config.TestFile, f *testFl
 	if err != nil {
 		return nil, nil, err
 	}
-	task := testTask{Dir: dir, File: file.Path, Args: f.variables, Verbose: f.verbose, Color: palette(v.err).On}
-	if width, _, err := term.GetSize(int(v.err.Fd())); err == nil && task.Color {
-		task.Width = width
-	}
+	task := testTask{Dir: dir, File: file.Path, Args: f.variables, Verbose: f.verbose, Color: palette(v.err).On, Width: width(v.err)}
 	told, err := json.Marshal(task)
 	if err != nil {
 		return nil, nil, err

@@ -52,7 +52,7 @@ type testEvent struct {
 	Plan    json.RawMessage `json:"plan,omitempty"`   // and for scripts
 	State   json.RawMessage `json:"state,omitempty"`
 
-	Diags []jsonDiagnostic `json:"diags,omitempty"` // the same for scripts
+	Diags []diag.Document `json:"diags,omitempty"` // the same for scripts
 }
 
 type testEventKind string
@@ -131,7 +131,7 @@ func (w *testWorker) work(ctx context.Context, task string) error {
 	if !diags.HasErrors() {
 		diags = append(diags, leftBehind(ctx, before)...)
 	}
-	w.tell(testEvent{Kind: fileEnded, Diags: jsonDiagnostics(diags), Text: w.render(f.Files, diags)})
+	w.tell(testEvent{Kind: fileEnded, Diags: documents(f.Files, diags), Text: w.render(f.Files, diags)})
 	return w.lost
 }
 
@@ -139,7 +139,7 @@ func (w *testWorker) ended(r *trial.Result) {
 	e := testEvent{
 		Kind: runEnded, Run: r.Run.Name, Status: r.Status, Elapsed: r.Elapsed.Seconds(),
 		Asserts: len(r.Run.Asserts), Failed: r.Failed,
-		Diags: jsonDiagnostics(r.Diags), Text: w.render(r.Files, r.Diags),
+		Diags: documents(r.Files, r.Diags), Text: w.render(r.Files, r.Diags),
 	}
 	if w.Verbose {
 		w.show(&e, r)
@@ -154,8 +154,8 @@ func (w *testWorker) show(e *testEvent, r *trial.Result) {
 	var err error
 	switch {
 	case r.State != nil:
-		var doc map[string]any
-		if doc, err = stateJSON(registry.New(), r.State); err == nil {
+		var doc *plan.JSONState
+		if doc, err = plan.StateJSON(registry.New(), r.State); err == nil {
 			e.State, err = json.Marshal(doc)
 		}
 		for _, rec := range r.State.Sorted() {
@@ -183,7 +183,7 @@ func (w *testWorker) render(files map[string]*hcl.File, diags hcl.Diagnostics) s
 		return ""
 	}
 	var out bytes.Buffer
-	if err := hcl.NewDiagnosticTextWriter(&out, files, uint(max(0, w.Width)), w.Color).WriteDiagnostics(diags); err != nil {
+	if err := diag.WriteText(&out, files, diags, diag.Style{Color: w.Color, Width: w.Width}); err != nil {
 		return diags.Error() + "\n"
 	}
 	return out.String()

@@ -1,23 +1,20 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"maps"
 	"time"
 
-	"github.com/hashicorp/hcl/v2"
-
 	"github.com/diyform/diyform/apply/trial"
 	"github.com/diyform/diyform/config"
+	"github.com/diyform/diyform/internal/diag"
 )
 
 // testReport tells what comes of the tests while they run, and keeps it for the end.
 type testReport struct {
-	view   *view
-	asJSON bool
-	files  []*testedFile
-	now    *testedFile // the one that is being run
+	view  *view
+	files []*testedFile
+	now   *testedFile // the one that is being run
 }
 
 // testedFile is what came of a file.
@@ -29,17 +26,9 @@ type testedFile struct {
 	end    *testEvent // nil until all is destroyed
 }
 
-func newTestReport(v *view, f *testFlags) *testReport {
-	r := &testReport{view: v, asJSON: f.asJSON}
-	if r.asJSON {
-		r.message("version", fmt.Sprintf("diyform %s", version), map[string]any{"diyform": version, "ui": "1.2"})
-	}
-	return r
-}
-
 // found tells what there is to be run.
 func (r *testReport) found(files []*config.TestFile) {
-	if !r.asJSON {
+	if r.view.stream == nil {
 		return
 	}
 	abstract, runs := map[string][]string{}, 0
@@ -49,17 +38,8 @@ func (r *testReport) found(files []*config.TestFile) {
 			runs++
 		}
 	}
-	r.message("test_abstract", fmt.Sprintf("Found %s and %s", count(len(files), "file"), count(runs, "run block")),
-		map[string]any{"test_abstract": abstract})
-}
-
-// tell tells of the tests as a whole, before any is run.
-func (r *testReport) tell(sources map[string]*hcl.File, diags hcl.Diagnostics) {
-	if !r.asJSON {
-		r.view.diagnostics(sources, diags)
-		return
-	}
-	r.diagnostics(testEvent{Diags: jsonDiagnostics(diags)}, nil)
+	r.view.stream.info("test_abstract", fmt.Sprintf("Found %s and %s", count(len(files), "file"), count(runs, "run block")),
+		fields{"test_abstract": abstract})
 }
 
 func count(n int, what string) string {
@@ -67,19 +47,6 @@ func count(n int, what string) string {
 		return "1 " + what
 	}
 	return fmt.Sprintf("%d %ss", n, what)
-}
-
-// message prints one object of the machine-readable form.
-func (r *testReport) message(kind, text string, fields map[string]any) {
-	r.leveled("info", kind, text, fields)
-}
-
-func (r *testReport) leveled(level, kind, text string, fields map[string]any) {
-	fields["@level"], fields["@module"], fields["type"] = level, "terraform.ui", kind
-	fields["@message"], fields["@timestamp"] = text, time.Now().Format("2006-01-02T15:04:05.000000Z07:00")
-	enc := json.NewEncoder(r.view.out)
-	enc.SetEscapeHTML(false)
-	_ = enc.Encode(fields) // nobody reads it: what it says is in the exit code too
 }
 
 func (r *testReport) begin(file *config.TestFile) {
@@ -90,7 +57,7 @@ func (r *testReport) begin(file *config.TestFile) {
 
 // progress tells how far the file is.
 func (r *testReport) progress(progress, text string, status trial.Status) {
-	if !r.asJSON {
+	if r.view.stream == nil {
 		r.view.printf("%s%s\n", r.now.path, text)
 		return
 	}
@@ -99,14 +66,14 @@ func (r *testReport) progress(progress, text string, status trial.Status) {
 		file["status"] = status
 		text = "... " + string(status)
 	}
-	r.message("test_file", r.now.path+text, map[string]any{"test_file": file, "@testfile": r.now.path})
+	r.view.stream.info("test_file", r.now.path+text, fields{"test_file": file, "@testfile": r.now.path})
 }
 
 // take is told of what happens.
 func (r *testReport) take(e testEvent) {
 	switch e.Kind {
 	case runBegun:
-		if r.asJSON {
+		if r.view.stream != nil {
 			r.run(e, map[string]any{"progress": "starting", "elapsed": 0}, "in progress")
 		}
 	case runEnded:
@@ -120,7 +87,7 @@ func (r *testReport) take(e testEvent) {
 		if e.hasErrors() {
 			r.now.status = trial.Error
 		}
-		r.diagnostics(e, map[string]any{"@testfile": r.now.path})
+		r.diagnostics(e, fields{"@testfile": r.now.path})
 	}
 }
 
@@ -134,12 +101,12 @@ func (e *testEvent) hasErrors() bool {
 }
 
 func (r *testReport) ranOne(e testEvent) {
-	if r.asJSON {
+	if r.view.stream != nil {
 		r.run(e, map[string]any{"progress": "complete", "status": e.Status, "elapsed": int64(e.Elapsed * 1000)}, string(e.Status))
 		if e.State != nil {
-			r.message("test_state", "-verbose: what was made", r.about(e, map[string]any{"test_state": e.State}))
+			r.view.stream.info("test_state", "-verbose: what was made", r.about(e, fields{"test_state": e.State}))
 		} else if e.Plan != nil {
-			r.message("test_plan", "-verbose: the plan", r.about(e, map[string]any{"test_plan": e.Plan}))
+			r.view.stream.info("test_plan", "-verbose: the plan", r.about(e, fields{"test_plan": e.Plan}))
 		}
 	} else {
 		r.view.printf("  run %q... %s\n", e.Run, r.coloured(e.Status, string(e.Status)))
@@ -147,34 +114,34 @@ func (r *testReport) ranOne(e testEvent) {
 			r.view.printf("\n%s\n", e.Shown)
 		}
 	}
-	r.diagnostics(e, r.about(e, map[string]any{}))
+	r.diagnostics(e, r.about(e, fields{}))
 }
 
-func (r *testReport) run(e testEvent, fields map[string]any, text string) {
-	fields["path"], fields["run"] = r.now.path, e.Run
-	r.message("test_run", fmt.Sprintf("  %q... %s", e.Run, text), r.about(e, map[string]any{"test_run": fields}))
+func (r *testReport) run(e testEvent, about map[string]any, text string) {
+	about["path"], about["run"] = r.now.path, e.Run
+	r.view.stream.info("test_run", fmt.Sprintf("  %q... %s", e.Run, text), r.about(e, fields{"test_run": about}))
 }
 
-func (r *testReport) about(e testEvent, fields map[string]any) map[string]any {
-	fields["@testfile"], fields["@testrun"] = r.now.path, e.Run
-	return fields
+func (r *testReport) about(e testEvent, f fields) fields {
+	f["@testfile"], f["@testrun"] = r.now.path, e.Run
+	return f
 }
 
-func (r *testReport) diagnostics(e testEvent, about map[string]any) {
-	if !r.asJSON {
+func (r *testReport) diagnostics(e testEvent, about fields) {
+	if r.view.stream == nil {
 		if e.Text != "" {
 			fmt.Fprint(r.view.err, "\n"+e.Text)
 		}
 		return
 	}
 	for _, d := range e.Diags {
-		fields := map[string]any{"diagnostic": d}
-		maps.Copy(fields, about)
+		f := fields{"diagnostic": d}
+		maps.Copy(f, about)
 		level, word := "error", "Error"
 		if d.Severity == "warning" {
 			level, word = "warn", "Warning"
 		}
-		r.leveled(level, "diagnostic", word+": "+d.Summary, fields)
+		r.view.stream.message(level, "diagnostic", word+": "+d.Summary, f)
 	}
 }
 
@@ -195,7 +162,7 @@ func (r *testReport) ended() bool { return r.now.end != nil }
 // broken tells that it did not.
 func (r *testReport) broken(err error) {
 	r.take(testEvent{Kind: fileEnded, Text: fmt.Sprintf("Error: The tests were cut off\n\n%s.\n\n", capital(err.Error())),
-		Diags: []jsonDiagnostic{{Severity: "error", Summary: "The tests were cut off", Detail: capital(err.Error()) + "."}}})
+		Diags: []diag.Document{{Severity: "error", Summary: "The tests were cut off", Detail: capital(err.Error()) + "."}}})
 }
 
 func (r *testReport) end() {
@@ -228,8 +195,8 @@ func (r *testReport) summary() {
 		text += fmt.Sprintf(", %d skipped", n[trial.Skip])
 	}
 	text += "."
-	if r.asJSON {
-		r.message("test_summary", text, map[string]any{"test_summary": map[string]any{
+	if r.view.stream != nil {
+		r.view.stream.info("test_summary", text, fields{"test_summary": map[string]any{
 			"status": r.status(), "passed": n[trial.Pass], "failed": n[trial.Fail], "errored": n[trial.Error], "skipped": n[trial.Skip],
 		}})
 		return
