@@ -12,6 +12,7 @@ import (
 
 	"github.com/diyform/diyform/internal/addr"
 	"github.com/diyform/diyform/internal/dag"
+	"github.com/diyform/diyform/internal/diag"
 	"github.com/diyform/diyform/plan"
 	"github.com/diyform/diyform/state"
 )
@@ -273,7 +274,7 @@ func stepAction(s plan.Step) string {
 func (r *run) fail(node int, c *plan.Change, action string, begun time.Time, diags hcl.Diagnostics) {
 	r.settled[node], r.cause[node] = true, c.Address
 	r.result.Failed = append(r.result.Failed, c.Address)
-	r.diags = append(r.diags, diags...)
+	r.diags = append(r.diags, diag.At(diags, c.Address.String())...)
 	r.observe(Event{Kind: Failed, Address: c.Address, Action: action, Deposed: isOfDeposed(c, action), Elapsed: time.Since(begun)})
 }
 

@@ -12,7 +12,6 @@ import (
 	"github.com/diyform/diyform/config"
 	"github.com/diyform/diyform/internal/addr"
 	"github.com/diyform/diyform/internal/diag"
-	"github.com/diyform/diyform/internal/marks"
 )
 
 // CheckResult is what came of a check block.
@@ -20,8 +19,23 @@ type CheckResult struct {
 	Module   addr.Module // instance
 	Name     string
 	Passed   bool
-	Messages []string // of the assertions that do not hold, or of the data that could not be read
+	Failures []string // the messages of assertions that do not hold
+	Errored  bool     // it could not be told whether they hold
 }
+
+// Status is the result in Terraform's words.
+func (r *CheckResult) Status() string {
+	switch {
+	case r.Passed:
+		return "pass"
+	case r.Errored:
+		return "error"
+	}
+	return "fail"
+}
+
+// failedAssertion is the extra of a diagnostic that an assertion's message is in.
+type failedAssertion string
 
 // RunChecks runs every check block against what is there now. What does not hold is a
 // warning: a check tells, it does not stop.
@@ -47,8 +61,13 @@ func (p *Plan) runCheck(ctx context.Context, m *module, k *config.Check) (*Check
 	fail := func(problems hcl.Diagnostics) {
 		for _, d := range problems {
 			result.Passed = false
-			result.Messages = append(result.Messages, d.Summary+": "+d.Detail)
+			if message, failed := d.Extra.(failedAssertion); failed {
+				result.Failures = append(result.Failures, string(message))
+			} else {
+				result.Errored = true
+			}
 			d.Severity = hcl.DiagWarning
+			d.Extra = diag.Condition{Object: m.named("check." + k.Name), Check: true}
 			diags = append(diags, d)
 		}
 	}
@@ -100,37 +119,22 @@ func (p *Plan) readCheckData(ctx context.Context, m *module, r *config.Resource)
 }
 
 func (m *module) assert(k *config.Check, data cty.Value, a config.Condition) hcl.Diagnostics {
-	v, diags := m.checkValue(k, data, a.Condition)
+	scope, diags := m.checkScope(k, data, config.ConditionReferences([]config.Condition{a}))
 	if diags.HasErrors() {
 		return diags
 	}
+	holds, message, diags := a.Evaluate(scope)
 	at := a.Condition.Range()
-	v, _ = v.UnmarkDeep()
 	switch {
-	case !v.IsKnown():
-		return hcl.Diagnostics{diag.Error(&at, "Check cannot be made",
-			"Its condition depends on a resource that was not created.")}
-	case v.IsNull() || v.Type() != cty.Bool:
-		return hcl.Diagnostics{diag.Error(&at, "Invalid condition result", "A condition must be true or false.")}
-	case v.True():
+	case diags.HasErrors():
+		return diags
+	case !holds.IsKnown():
+		return hcl.Diagnostics{diag.InExpression(diag.Error(&at, "Check cannot be made",
+			"Its condition depends on a resource that was not created."), a.Condition, scope)}
+	case holds.True():
 		return nil
 	}
-	message, diags := m.checkValue(k, data, a.ErrorMessage)
-	if diags.HasErrors() {
-		return diags
-	}
-	return hcl.Diagnostics{diag.Error(&at, "Check failed", fmt.Sprintf("%s\n\nThis is the check %q.", messageText(message), k.Name))}
-}
-
-// messageText is what an error_message says.
-func messageText(v cty.Value) string {
-	plain, found := v.UnmarkDeep()
-	_, secret := found[marks.Sensitive]
-	switch {
-	case secret:
-		return "The error message holds a sensitive value, so it is not shown."
-	case plain.IsKnown() && !plain.IsNull() && plain.Type() == cty.String:
-		return plain.AsString()
-	}
-	return "The condition is false."
+	failed := diag.Error(&at, "Check failed", fmt.Sprintf("%s\n\nThis is the check %q.", message, k.Name))
+	failed.Extra = failedAssertion(message)
+	return hcl.Diagnostics{diag.InExpression(failed, a.Condition, scope)}
 }

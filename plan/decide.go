@@ -110,7 +110,7 @@ func (d *decision) block(b *block) hcl.Diagnostics {
 			continue
 		}
 		c, more := d.instance(b, b.addr.Instance(k))
-		diags = append(diags, more...)
+		diags = append(diags, diag.At(more, b.addr.Instance(k).String())...)
 		if more.HasErrors() {
 			continue // more of the same kind may be wrong: tell all
 		}
@@ -166,7 +166,7 @@ func (d *decision) instance(b *block, a addr.Instance) (*Change, hcl.Diagnostics
 	if !diags.HasErrors() {
 		diags = append(diags, b.postconditions(a.Key, mark(c.After, c.Sensitive))...)
 	}
-	return c, c.censor(diags)
+	return c, c.censor(b.arguments.explain(diags, scope))
 }
 
 // planManaged compares what a resource shall be with what is there.
@@ -268,11 +268,13 @@ func (p *Plan) deletion(a addr.Instance) *Change {
 		c.Before = rec.Actual.Attributes
 	}
 	c.Sensitive = pathsIn(c.Before, rec.Record.Sensitive)
-	if p.Input.Mode == Normal {
-		c.Reason = "it is no longer in the configuration"
-		if r := p.Input.Config.Resource(a.Resource); r != nil && r.Enabled != nil {
-			c.Reason = "it is disabled in the configuration"
+	if p.Input.Config != nil {
+		if r := p.Input.Config.Resource(a.Resource); r != nil {
+			c.Range = &r.DeclRange
 		}
+	}
+	if p.Input.Mode == Normal {
+		_, c.Reason = p.whyDeleted(a)
 	}
 	return c
 }

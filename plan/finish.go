@@ -75,6 +75,8 @@ func (p *Plan) Begin() {
 }
 
 // Diagnose gives an error of a step the place in configuration that it is about.
+// It tells no values: to evaluate what a step refers to before its turn would keep values that
+// are not known yet.
 func (p *Plan) Diagnose(c *Change, err error) hcl.Diagnostics { return c.censor(p.place(c, err)) }
 
 // Warn does the same for what a step that succeeded warns of.

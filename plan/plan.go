@@ -19,6 +19,7 @@
 //	steps.go      the changes as a graph of steps, for apply
 //	finish.go     what apply asks while steps give their values
 //	console.go    single expressions, against a plan or what is recorded
+//	collateral.go what a change does to others; remote.go: to the user's own connection
 //	render.go     the plan for people; json.go: for scripts; file.go: for a later apply
 //
 // What must not be shown is kept by sensitive.go, and errors get their places in diagnose.go.
@@ -64,6 +65,9 @@ type Input struct {
 	Options   Options
 	Workspace string    // what diyform.workspace stands for
 	Time      time.Time // what plantimestamp gives; New sets it where it is zero
+	// Reading is told of each recorded object before and after it is read; it may be nil.
+	Reading func(a addr.Instance, done bool)
+	Remote  *Remote // nil: nobody is connected from elsewhere
 }
 
 // Plan is the difference between what is wanted, recorded and real.
@@ -122,6 +126,8 @@ type Change struct {
 	Dependencies    []Dependency
 	Range           *hcl.Range // the block's header; nil when it is no longer in configuration
 
+	Collateral Collateral // what a replacement does to others
+
 	// CreateFirst is of a Replace that makes the new object before the old one is destroyed.
 	CreateFirst bool
 	firstFor    *Change // what depends on it and asked for that, where it did not itself
@@ -130,7 +136,8 @@ type Change struct {
 
 	Untouched bool // the plan is not about it: it stays as it is, and as it is recorded
 
-	follows bool // on delete it goes by itself, with what it lives in
+	source  string // where Range was, of a plan that was read from a file
+	follows bool   // on delete it goes by itself, with what it lives in
 
 	placesBefore, placesAfter *providers.Places // of Before and After, once asked for
 }
@@ -189,6 +196,20 @@ func (p *Plan) Count() (add, change, destroy int) {
 	return add, change, destroy
 }
 
+// StepCount gives how many steps the plan has: a replacement is two.
+func (p *Plan) StepCount() int {
+	n := 0
+	for _, c := range p.Changes {
+		switch {
+		case c.Action == Replace:
+			n += 2
+		case c.Told():
+			n++
+		}
+	}
+	return n
+}
+
 // Change gives the change of an instance, or nil.
 func (p *Plan) Change(a addr.Instance) *Change { return p.byAddress[a] }
 
@@ -219,6 +240,7 @@ func (p *Plan) make(ctx context.Context) hcl.Diagnostics {
 		p.planDestroy()
 		diags = append(diags, p.checkProtected()...)
 		_, more := p.Steps()
+		diags = append(diags, p.warnRemote()...)
 		return append(diags, more...)
 	}
 	diags = append(diags, Validate(p.Input.Config, p.Input.Registry)...)
@@ -252,6 +274,8 @@ func (p *Plan) make(ctx context.Context) hcl.Diagnostics {
 		_, more := p.Steps()
 		diags = append(diags, more...)
 	}
+	p.noteCollateral()
+	diags = append(diags, p.warnRemote()...)
 	if !diags.HasErrors() && !p.HasChanges() {
 		diags = append(diags, p.RunChecks(ctx)...)
 	}

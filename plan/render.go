@@ -99,17 +99,17 @@ func (r *renderer) line(format string, args ...any) { fmt.Fprintf(r.w, format+"\
 
 // drift tells of what was changed outside of diyform, as far as the plan reacts to it.
 func (r *renderer) drift(p *Plan) {
-	var shown []*Drift
-	for _, d := range p.Drift {
-		if c := p.byAddress[d.Address]; p.Input.Mode == RefreshOnly || c != nil && c.Action != NoOp {
-			shown = append(shown, d)
-		}
-	}
+	shown := p.relevantDrift()
 	if len(shown) == 0 {
 		return
 	}
-	r.line("%s\n", r.Bold("Changed outside of diyform since the last apply:"))
-	for _, d := range shown {
+	r.drifted("Changed outside of diyform since the last apply:", shown)
+}
+
+// drifted writes what is not as it was recorded.
+func (r *renderer) drifted(headline string, list []*Drift) {
+	r.line("%s\n", r.Bold(headline))
+	for _, d := range list {
 		if d.After.IsNull() {
 			r.line("  %s\n", r.Bold("# "+d.Address.String()+" is gone"))
 			continue
@@ -125,9 +125,16 @@ var headlines = map[Action]string{
 }
 
 func (r *renderer) change(c *Change) {
-	r.line("  %s", r.Bold("# "+c.title()+" "+headlines[c.Action]))
+	headline := r.Bold("# " + c.title() + " " + headlines[c.Action])
+	if source := c.Source(); source != "" {
+		headline += r.Faint(" (" + source + ")")
+	}
+	r.line("  %s", headline)
 	if c.Reason != "" {
 		r.line("  %s", r.Faint("# (because "+c.Reason+")"))
+	}
+	for _, line := range c.Collateral.lines() {
+		r.line("  %s", r.Yellow("# ("+line+")"))
 	}
 	r.body(c)
 }
@@ -254,7 +261,11 @@ func (b *blockRenderer) nestedOne(n *schema.Block, x, y cty.Value, path string, 
 	}
 	b.line("")
 	pad := strings.Repeat(" ", indent)
-	b.line("%s%s %s {", pad, b.symbol(elementAction(x, y)), n.Name)
+	suffix := ""
+	if b.change.Action == Replace && n.Replace && isNull(x) != isNull(y) && !isNull(b.change.Before) {
+		suffix = b.Red(" # forces replacement")
+	}
+	b.line("%s%s %s {%s", pad, b.symbol(elementAction(x, y)), n.Name, suffix)
 	b.block(n.Schema, x, y, path, indent+4)
 	b.line("%s  }", pad)
 }

@@ -306,7 +306,11 @@ func (e *Evaluator) unknownNames(c *config.Config) map[string]cty.Value {
 	}
 	vars := managed.values()
 	vars["data"] = cty.ObjectVal(data.values())
-	vars["var"], vars["local"] = cty.DynamicVal, cty.DynamicVal
+	given := map[string]cty.Value{}
+	for name, v := range c.Variables {
+		given[name] = cty.UnknownVal(v.Type)
+	}
+	vars["var"], vars["local"] = cty.ObjectVal(given), cty.DynamicVal
 	vars["path"], vars["diyform"] = e.root.paths, cty.ObjectVal(map[string]cty.Value{"workspace": cty.UnknownVal(cty.String)})
 	called := map[string]cty.Value{}
 	for name := range c.Calls {
