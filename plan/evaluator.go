@@ -38,6 +38,8 @@ type Evaluator struct {
 	modules     map[addr.Module]*module   // the instances
 	instances   map[addr.Module][]*module // the same, by their static addresses
 	applying    bool
+
+	unknown map[addr.Module]*hcl.EvalContext // see unknownContext
 }
 
 // definition is a resource or data block as it is written, taken apart once for all instances
@@ -83,8 +85,8 @@ func NewEvaluator(cfg *config.Config, given Given, registry *providers.Registry)
 	e := &Evaluator{
 		cfg: cfg, registry: registry, variables: given.Variables, workspace: given.Workspace, planTime: given.Time, cwd: cwd,
 		functions:   config.FunctionScope{Dir: cfg.Dir, PlanTime: given.Time, Planning: true}.Functions(),
-		definitions: map[addr.Resource]*definition{},
-		modules:     map[addr.Module]*module{}, instances: map[addr.Module][]*module{},
+		definitions: map[addr.Resource]*definition{}, unknown: map[addr.Module]*hcl.EvalContext{},
+		modules: map[addr.Module]*module{}, instances: map[addr.Module][]*module{},
 	}
 	for _, c := range cfg.All() {
 		for a, r := range c.Resources {
