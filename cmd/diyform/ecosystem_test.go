@@ -115,7 +115,10 @@ func readAs[T any](ts *testscript.TestScript, text string) *T {
 func checkPlan(ts *testscript.TestScript, plan *tfjson.Plan) {
 	planned := addressesOf(plan.PlannedValues)
 	for _, c := range plan.ResourceChanges {
-		if kept := c.Change.After != nil && c.Mode == tfjson.ManagedResourceMode; kept != slices.Contains(planned, c.Address) && c.Mode == tfjson.ManagedResourceMode {
+		if c.Mode != tfjson.ManagedResourceMode || c.DeposedKey != "" {
+			continue
+		}
+		if kept := c.Change.After != nil; kept != slices.Contains(planned, c.Address) {
 			ts.Fatalf("%s: its change and planned_values do not agree", c.Address)
 		}
 		if c.Change.Actions.NoOp() && !reflect.DeepEqual(c.Change.Before, c.Change.After) {

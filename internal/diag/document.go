@@ -46,7 +46,7 @@ type Snippet struct {
 
 // NewDocument gives the document of a diagnostic. files are the sources, by name.
 func NewDocument(d *hcl.Diagnostic, files map[string]*hcl.File) Document {
-	doc := Document{Severity: "error", Summary: d.Summary, Detail: d.Detail + suggestPart(d), Address: addressOf(d)}
+	doc := Document{Severity: "error", Summary: d.Summary, Detail: d.Detail + suggestPart(d) + suggestFunction(d), Address: addressOf(d)}
 	if d.Severity == hcl.DiagWarning {
 		doc.Severity = "warning"
 	}

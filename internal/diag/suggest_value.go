@@ -6,8 +6,23 @@ import (
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
 )
+
+// suggestFunction gives, for an error about a function that there is not, the one that was
+// probably meant. The library looks in the innermost scope alone, where there may be none.
+func suggestFunction(d *hcl.Diagnostic) string {
+	call, ok := hcl.DiagnosticExtra[hclsyntax.FunctionCallUnknownDiagExtra](d)
+	if !ok || strings.Contains(d.Detail, "Did you mean") {
+		return ""
+	}
+	var known []string
+	for scope := d.EvalContext; scope != nil; scope = scope.Parent() {
+		known = slices.AppendSeq(known, maps.Keys(scope.Functions))
+	}
+	return Suggest(call.CalledFunctionNamespace()+call.CalledFunctionName(), known)
+}
 
 // suggestPart gives, for an error about a part that a value has not, the part that was probably
 // meant. The language's library says only that it is not there.

@@ -185,6 +185,21 @@ func TestCall(t *testing.T) {
 	}
 }
 
+// Functions are found in whatever scope they are.
+func TestUnknownFunction(t *testing.T) {
+	expr, diags := hclsyntax.ParseExpression([]byte("jion(1)"), "f", hcl.InitialPos)
+	if diags.HasErrors() {
+		t.Fatal(diags)
+	}
+	outer := &hcl.EvalContext{Functions: map[string]function.Function{"join": stdlib.JoinFunc}}
+	for _, scope := range []*hcl.EvalContext{outer, outer.NewChild()} {
+		_, diags := expr.Value(scope)
+		if got := diag.NewDocument(diags[0], nil).Detail; got != `There is no function named "jion". Did you mean "join"?` {
+			t.Errorf("got %q", got)
+		}
+	}
+}
+
 // A place without a file, without an end, at the end of the file, over several lines.
 func TestSnippets(t *testing.T) {
 	_, files := fault(t, nil)
