@@ -66,6 +66,9 @@ type FileChange struct {
 	After           []byte        `json:"after"`
 	Sensitive       []string      `json:"sensitive,omitempty"`
 	SensitiveBefore []string      `json:"sensitive_before,omitempty"`
+
+	PreviousAddress *addr.Instance `json:"previous_address,omitempty"`
+	Import          string         `json:"import,omitempty"` // its id
 }
 
 // FileOutput is a change of an output that is not a NoOp.
@@ -99,7 +102,7 @@ func (p *Plan) File() (*File, error) {
 		f.Variables[name] = fv
 	}
 	for _, c := range p.Changes {
-		if c.Action == NoOp || c.Action == Forget {
+		if (c.Action == NoOp || c.Action == Forget) && !c.isNews() {
 			continue
 		}
 		fc, err := encodeChange(c)
@@ -181,7 +184,12 @@ func encodeChange(c *Change) (FileChange, error) {
 	t := c.Schema.ImpliedType()
 	before, err1 := msgpack.Marshal(c.Before, t)
 	after, err2 := msgpack.Marshal(c.After, t)
+	id := ""
+	if c.Importing != nil {
+		id = c.Importing.ID
+	}
 	return FileChange{
+		PreviousAddress: c.PreviousAddress, Import: id,
 		Address: c.Address, Action: c.Action.String(), Reason: c.Reason,
 		Before: before, After: after, Sensitive: c.SensitivePaths(), SensitiveBefore: formatPaths(c.SensitiveBefore),
 	}, errors.Join(err1, err2)
@@ -283,7 +291,11 @@ func (f *File) Plan(registry *providers.Registry) (*Plan, error) {
 }
 
 func (fc FileChange) change(registry *providers.Registry) (*Change, error) {
-	c := &Change{Address: fc.Address, Action: actionNamed(fc.Action), Reason: fc.Reason}
+	c := &Change{Address: fc.Address, Action: actionNamed(fc.Action), Reason: fc.Reason, PreviousAddress: fc.PreviousAddress}
+	if fc.Import != "" {
+		c.Importing = &Importing{ID: fc.Import}
+	}
+	c.Releases = c.Action == Forget
 	if fc.Address.Mode == addr.Data {
 		if t := registry.DataType(fc.Address.Type); t != nil {
 			c.Schema = t.Schema()
@@ -355,5 +367,11 @@ func firstDifference(then, now []FileChange) string {
 }
 
 func (fc FileChange) same(o *FileChange) bool {
-	return o != nil && fc.Action == o.Action && bytes.Equal(fc.Before, o.Before) && bytes.Equal(fc.After, o.After)
+	moved := func(c *FileChange) addr.Instance {
+		if c.PreviousAddress == nil {
+			return c.Address
+		}
+		return *c.PreviousAddress
+	}
+	return o != nil && fc.Action == o.Action && moved(&fc) == moved(o) && fc.Import == o.Import && bytes.Equal(fc.Before, o.Before) && bytes.Equal(fc.After, o.After)
 }

@@ -38,6 +38,8 @@ type JSONChange struct {
 	Change       JSONValues `json:"change"`
 	ActionReason string     `json:"action_reason,omitempty"`
 	Reason       string     `json:"reason,omitempty"` // in words; diyform's own
+
+	PreviousAddress string `json:"previous_address,omitempty"`
 }
 
 // JSONValues is what changes.
@@ -49,6 +51,12 @@ type JSONValues struct {
 	BeforeSensitive json.RawMessage `json:"before_sensitive"`
 	AfterSensitive  json.RawMessage `json:"after_sensitive"`
 	ReplacePaths    [][]any         `json:"replace_paths,omitempty"`
+	Importing       *JSONImporting  `json:"importing,omitempty"`
+}
+
+// JSONImporting tells what an object that is imported was named by.
+type JSONImporting struct {
+	ID string `json:"id"`
 }
 
 // JSONCheck is one check block's result.
@@ -65,7 +73,7 @@ func (p *Plan) JSON() (*JSONPlan, error) {
 		Applyable: p.HasChanges(), Complete: true,
 	}
 	for _, c := range p.Changes {
-		if c.Action == Forget || c.Address.Mode == addr.Data && c.Action == NoOp {
+		if c.Action == Forget && !c.Releases || c.Address.Mode == addr.Data && c.Action == NoOp {
 			continue
 		}
 		j, err := c.json()
@@ -141,6 +149,12 @@ func (c *Change) json() (JSONChange, error) {
 	}
 	if c.Action == Delete && c.Reason != "" {
 		j.ActionReason = "delete_because_no_resource_config"
+	}
+	if c.PreviousAddress != nil {
+		j.PreviousAddress = c.PreviousAddress.String()
+	}
+	if c.Importing != nil {
+		v.Importing = &JSONImporting{c.Importing.ID}
 	}
 	j.Change = v
 	return j, nil

@@ -4,6 +4,7 @@
 //
 // It changes nothing, neither the kernel nor the state. The way of the data:
 //
+//	moved.go      recorded addresses -> those that configuration has for them now
 //	refresh.go    recorded objects -> what is really there
 //	validate.go   what is wrong whatever the values are
 //	blocks.go     the order in which blocks are evaluated; cycles
@@ -12,6 +13,7 @@
 //	decide.go     wanted against real -> a Change an instance
 //	cascade.go    what a change takes along: a replaced namespace its links
 //	lifecycle.go  what lifecycle blocks ask for
+//	import.go     what is there already and becomes a resource; removed.go: what is let go of
 //	focus.go      what the command line asks for: a part only, a replacement
 //	conflicts.go  what cannot be, told before anything is changed
 //	others.go     what contradicts other resources
@@ -78,6 +80,8 @@ type Plan struct {
 	byAddress map[addr.Instance]*Change
 	records   []*state.Resource // in the order of addresses
 	recorded  map[addr.Instance]*Recorded
+	previous  map[addr.Instance]addr.Instance // of what was moved, by its address now
+	imports   []*importTarget
 	focus     *focus
 	steps     *dag.Graph[Step] // once they are ordered
 }
@@ -120,6 +124,10 @@ type Change struct {
 
 	Untouched bool // the plan is not about it: it stays as it is, and as it is recorded
 
+	PreviousAddress *addr.Instance // that it is recorded at, where it was moved
+	Importing       *Importing     // it is not recorded yet, and somebody else made it
+	Releases        bool           // of Forget: it is there, and stays without this state's marks
+
 	follows bool // on delete it goes by itself, with what it lives in
 
 	placesBefore, placesAfter *providers.Places // of Before and After, once asked for
@@ -130,6 +138,8 @@ type Recorded struct {
 	Object *providers.Object // as recorded
 	Actual *providers.Object // as read; nil when it is gone
 	Record *state.Resource
+
+	Importing *Importing // not nil: it is not recorded yet
 }
 
 // Drift is an object that is not as it was recorded.
@@ -145,7 +155,7 @@ type Drift struct {
 // HasChanges reports whether applying the plan would change the kernel or the outputs.
 func (p *Plan) HasChanges() bool {
 	for _, c := range p.Changes {
-		if c.Action != NoOp && c.Action != Read && c.Action != Forget {
+		if c.Action != NoOp && c.Action != Read && c.Action != Forget || c.isNews() {
 			return true
 		}
 	}
@@ -155,10 +165,10 @@ func (p *Plan) HasChanges() bool {
 // NeedsApply reports whether apply has anything to do, be it only for the record: objects
 // that are gone already, or that were read and are not as recorded.
 func (p *Plan) NeedsApply() bool {
-	if p.HasChanges() || len(p.Drift) > 0 {
+	if p.HasChanges() || p.HasMoves() || len(p.Drift) > 0 {
 		return true
 	}
-	return slices.ContainsFunc(p.Changes, func(c *Change) bool { return c.Action == Forget || c.Action == Read })
+	return slices.ContainsFunc(p.Changes, func(c *Change) bool { return c.Action == Forget || c.Action == Read || c.Adopts() })
 }
 
 // Count gives how many objects the plan adds, changes and destroys. A replacement adds one
@@ -196,7 +206,13 @@ func New(ctx context.Context, in Input) (*Plan, hcl.Diagnostics) {
 }
 
 func (p *Plan) make(ctx context.Context) hcl.Diagnostics {
-	diags := p.refresh(ctx)
+	var diags hcl.Diagnostics
+	if p.Input.Mode == Normal {
+		if diags = p.applyMoves(); diags.HasErrors() {
+			return diags
+		}
+	}
+	diags = append(diags, p.refresh(ctx)...)
 	if diags.HasErrors() {
 		return diags
 	}
@@ -208,6 +224,7 @@ func (p *Plan) make(ctx context.Context) hcl.Diagnostics {
 		diags = append(diags, p.focusOn(p.recordedNeeds)...)
 		p.planDestroy()
 		diags = append(diags, p.checkProtected()...)
+		diags = append(diags, p.checkReleases()...)
 		_, more := p.Steps()
 		return append(diags, more...)
 	}
@@ -224,10 +241,17 @@ func (p *Plan) make(ctx context.Context) hcl.Diagnostics {
 	if diags.HasErrors() {
 		return diags
 	}
+	diags = append(diags, p.findImports(ctx)...)
+	if diags.HasErrors() {
+		return diags
+	}
 	diags = append(diags, p.decide(ctx, order)...)
 	if diags.HasErrors() {
 		return diags
 	}
+	diags = append(diags, p.checkMovedInstances()...)
+	diags = append(diags, p.checkImports()...)
+	diags = append(diags, p.checkReleases()...)
 	diags = append(diags, p.checkReplace()...)
 	diags = append(diags, p.checkProtected()...)
 	diags = append(diags, p.checkNeeds()...)

@@ -42,6 +42,8 @@ func (p Palette) symbol(a Action) string {
 		return p.Red("-") + "/" + p.Green("+")
 	case Read:
 		return p.Cyan("<=")
+	case Forget:
+		return p.Faint(".")
 	}
 	return " "
 }
@@ -67,8 +69,7 @@ func (p *Plan) Render(w io.Writer, palette Palette) {
 	}
 	lead := ""
 	if r.changes(p) {
-		add, change, destroy := p.Count()
-		r.line("%s %d to add, %d to change, %d to destroy.", r.Bold("Plan:"), add, change, destroy)
+		r.line("%s %s", r.Bold("Plan:"), p.Tally())
 		lead = "\n"
 	}
 	r.outputs(p.Outputs, lead)
@@ -78,7 +79,7 @@ func (p *Plan) Render(w io.Writer, palette Palette) {
 func (r *renderer) changes(p *Plan) bool {
 	some := false
 	for _, c := range p.Changes {
-		if c.Action == NoOp || c.Action == Forget {
+		if (c.Action == NoOp || c.Action == Forget) && !c.isNews() {
 			continue
 		}
 		if !some {
@@ -125,7 +126,10 @@ var headlines = map[Action]string{
 }
 
 func (r *renderer) change(c *Change) {
-	r.line("  %s", r.Bold("# "+c.Address.String()+" "+headlines[c.Action]))
+	r.line("  %s", r.Bold("# "+c.headline()))
+	for _, origin := range c.origins() {
+		r.line("  %s", r.Faint("# "+origin))
+	}
 	if c.Reason != "" {
 		r.line("  %s", r.Faint("# (because "+c.Reason+")"))
 	}
@@ -139,6 +143,13 @@ func (r *renderer) body(c *Change) {
 	}
 	// The keyword stands in column 4 whatever the width of the symbol: "  + ", "-/+ ", " <= ".
 	pad := strings.Repeat(" ", 3-len(plainSymbol(c.Action)))
+	if c.Importing != nil && c.Action == NoOp || c.Releases {
+		r.line("  %s resource %q %q {", r.symbol(c.Action), c.Address.Type, c.Address.Name)
+		b := &blockRenderer{renderer: r, change: c}
+		b.plain(c.Schema, c.Before, "", 8)
+		r.line("    }\n")
+		return
+	}
 	r.line("%s%s %s %q %q {", pad, r.symbol(c.Action), keyword, c.Address.Type, c.Address.Name)
 	b := &blockRenderer{renderer: r, change: c}
 	b.block(c.Schema, c.Before, c.After, "", 6)

@@ -98,7 +98,7 @@ func (b *stepBuilder) build() {
 		if c.applies() || c.Action == NoOp {
 			b.node(Apply, c)
 		}
-		if c.removes() {
+		if c.removes() || c.Releases {
 			b.node(Remove, c)
 		}
 	}
@@ -130,7 +130,7 @@ func (b *stepBuilder) index() {
 		if c.Address.Mode == addr.Data {
 			continue
 		}
-		if c.Prior != nil && c.Action != NoOp {
+		if c.vacates() {
 			for _, place := range b.was(c).Holds {
 				b.vacate[place] = c
 			}

@@ -2,6 +2,7 @@ package providers
 
 import (
 	"context"
+	"encoding/json"
 	"strconv"
 	"strings"
 
@@ -14,10 +15,17 @@ import (
 // what the user left out and what can be known before the kernel is asked.
 type Derivation struct {
 	Context context.Context // who reads files is to end with it
-	Address addr.Instance
+	Address addr.Instance   // that the object was, or is to be, made at
+	Prior   *Object         // what is there, or nil
 	Env     Env
 	Config  cty.Value // what configuration says: an object of what may be set
 	Planned cty.Value // an object of the schema's implied type
+}
+
+// PriorIdentity sets the identity that into points to, to that of what is there. It reports
+// false where nothing is.
+func (d *Derivation) PriorIdentity(into any) bool {
+	return d.Prior != nil && len(d.Prior.Identity) > 0 && json.Unmarshal(d.Prior.Identity, into) == nil
 }
 
 // Get gives the planned value at path ("peer.name"): null where a part of the path is.
