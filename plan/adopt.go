@@ -11,7 +11,7 @@ func (p *Plan) HasMoves() bool { return len(p.previous) > 0 }
 
 // isNews reports whether a change is to be told although nothing of the object changes.
 func (c *Change) isNews() bool {
-	return c.PreviousAddress != nil && c.Prior != nil || c.Importing != nil || c.Releases
+	return c.PreviousAddress != nil || c.Importing != nil || c.Releases
 }
 
 // vacates reports whether the object gives up its places, or may do so.

@@ -126,7 +126,7 @@ func (d *decision) concerned(a addr.Instance) bool {
 }
 
 func (p *Plan) add(c *Change) {
-	if was, ok := p.previous[c.Address]; ok {
+	if was, ok := p.previous[c.Address]; ok && c.Prior != nil {
 		c.PreviousAddress = &was
 	}
 	p.Changes = append(p.Changes, c)

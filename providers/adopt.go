@@ -106,8 +106,8 @@ func (d *definition[T, I, S, K]) locate(id string) (cty.Value, []Place, error) {
 	located, err := r.Locate(id)
 	if err != nil {
 		return cty.NilVal, nil, &diag.Problem{
-			Summary: "Not the id of such a resource", Attribute: "id", Err: err,
-			Detail: fmt.Sprintf("%q is not how a %s is named for an import: %s The form is %s.", id, d.name, diag.Sentence(err.Error()), r.ImportForm()),
+			Summary: "Not an id of this type", Attribute: "id", Err: err,
+			Detail: fmt.Sprintf("%q does not name an object of type %s: %s Write %s.", id, d.name, diag.Sentence(err.Error()), r.ImportForm()),
 		}
 	}
 	var places []Place
