@@ -1,5 +1,11 @@
 package plan
 
+import (
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/diyform/diyform/internal/addr"
+)
+
 // Adopts reports whether nothing of an object is to change, and yet it is to be marked anew:
 // it was moved to another address, or somebody else made it.
 func (c *Change) Adopts() bool {
@@ -38,4 +44,20 @@ func (p *Plan) Tally() Tally {
 		}
 	}
 	return t
+}
+
+// departures gives the attributes of what was made at an address and is at another one now, so
+// that what is made there again gets another MAC address.
+func (p *Plan) departures() map[addr.Instance][]cty.Value {
+	var out map[addr.Instance][]cty.Value
+	for _, r := range p.records {
+		if r.Origin() == r.Address {
+			continue
+		}
+		if out == nil {
+			out = map[addr.Instance][]cty.Value{}
+		}
+		out[r.Origin()] = append(out[r.Origin()], p.recorded[r.Address].Object.Attributes)
+	}
+	return out
 }

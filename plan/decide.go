@@ -67,7 +67,7 @@ func (d *decision) run(order []node) hcl.Diagnostics {
 	if err != nil {
 		return diag.FromError(err, "The configuration cannot be evaluated", nil)
 	}
-	d.Evaluator = e
+	d.Evaluator, e.departed = e, d.departures()
 	var diags hcl.Diagnostics
 	invalid := false // a variable is, so that errors about what is made of it would only confuse
 	for _, n := range order {
@@ -238,7 +238,7 @@ func (e *Evaluator) propose(ctx context.Context, a addr.Instance, env providers.
 		return cty.DynamicVal, diags
 	}
 	derivation := &providers.Derivation{
-		Context: ctx, Address: origin, Prior: there, Env: env, Config: canonical, Planned: b.schema.Propose(canonical, prior),
+		Context: ctx, Address: origin, Prior: there, Departed: e.departed[origin], Env: env, Config: canonical, Planned: b.schema.Propose(canonical, prior),
 	}
 	t.Derive(derivation)
 	planned, problems := b.schema.Canonical(derivation.Planned)

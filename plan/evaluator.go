@@ -38,6 +38,8 @@ type Evaluator struct {
 	modules     map[addr.Module]*module   // the instances
 	instances   map[addr.Module][]*module // the same, by their static addresses
 	applying    bool
+
+	departed map[addr.Instance][]cty.Value // of what was made at an address, and is at another one
 }
 
 // definition is a resource or data block as it is written, taken apart once for all instances
