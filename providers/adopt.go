@@ -55,6 +55,9 @@ func (o *Object) Origin() addr.Instance { return known(o.MadeAs, o.Address) }
 // Marked gives the address that the object's marks in the kernel carry.
 func (r *Recorded[T, I]) Marked() addr.Instance { return known(r.KnownAs, r.Address) }
 
+// Origin gives the address that the object was made at.
+func (r *Recorded[T, I]) Origin() addr.Instance { return known(r.MadeAs, r.Address) }
+
 func known(a, otherwise addr.Instance) addr.Instance {
 	if a == (addr.Instance{}) {
 		return otherwise

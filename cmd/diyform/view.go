@@ -106,8 +106,10 @@ func newProgress(v *view) *progress {
 const flushEvery = 100 * time.Millisecond
 
 var (
-	stepBegins = map[string]string{"create": "Creating...", "update": "Modifying...", "delete": "Destroying...", "read": "Reading..."}
-	stepEnds   = map[string]string{"create": "Creation", "update": "Modifications", "delete": "Destruction", "read": "Read"}
+	stepBegins = map[string]string{"create": "Creating...", "update": "Modifying...", "delete": "Destroying...", "read": "Reading...",
+		"import": "Importing...", "move": "Moving...", "release": "Letting go..."}
+	stepEnds = map[string]string{"create": "Creation", "update": "Modifications", "delete": "Destruction", "read": "Read",
+		"import": "Import", "move": "Move", "release": "Release"}
 )
 
 // step is told of each step by apply, one at a time.
