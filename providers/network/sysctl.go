@@ -192,7 +192,7 @@ func original(k *session, r *sysctlRegister, op *sysctlOp) (string, error) {
 // record was lost.
 func (k *session) foreignHolders(r *sysctlRegister, op *sysctlOp) (name string, e sysctlEntry, err error) {
 	v := &op.Planned
-	if op.Action == providers.Delete {
+	if op.Action == providers.Delete || op.Action == providers.Release {
 		v = &op.Prior.Attrs
 	}
 	if name, err = k.sysctlEntryName(v.Namespace, sysctlPath(v.Key)); err != nil {
