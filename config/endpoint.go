@@ -146,7 +146,7 @@ func (e *Endpoint) Evaluate(ctx *hcl.EvalContext) (addr.Endpoint, hcl.Diagnostic
 	for len(rest) >= 2 && rest[0].name == "module" {
 		key, more := evaluateKey(rest[1].key, ctx)
 		diags = append(diags, more...)
-		out.Modules = append(out.Modules, addr.Step{Name: rest[1].name, Key: key})
+		out.Modules = append(out.Modules, addr.ModuleStep{Name: rest[1].name, Key: key})
 		rest = rest[2:]
 	}
 	if len(rest) == 2 {

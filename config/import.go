@@ -2,6 +2,8 @@ package config
 
 import (
 	"github.com/hashicorp/hcl/v2"
+
+	"github.com/diyform/diyform/internal/diag"
 )
 
 // Import is an import block: something that is there already and shall be a resource.
@@ -23,6 +25,11 @@ func (i *Import) Scope() Scope { return Scope{Each: i.ForEach != nil} }
 func (i *Import) Type() (string, bool) { return i.To.resourceType() }
 
 func (c *Config) addImport(block *hcl.Block) hcl.Diagnostics {
+	if c.Parent != nil {
+		return hcl.Diagnostics{diag.Error(&block.DefRange, "Import block in a module",
+			"What exists is named by the root module, since every instance of a module would import the same. Write the block there: "+
+				"to = module.NAME.TYPE.NAME.")}
+	}
 	content, diags := block.Body.Content(importSchema)
 	if diags.HasErrors() {
 		return diags

@@ -33,7 +33,7 @@ func checkImportBlocks(cfg *config.Config, registry *providers.Registry) hcl.Dia
 		diags = append(diags, cfg.CheckReferences(config.References(i.ForEach), config.Scope{})...)
 		for _, refs := range [][]config.Reference{config.References(i.ID), i.To.References(), config.References(i.ForEach)} {
 			for _, ref := range refs {
-				if ref.Subject.Kind == config.ResourceSubject {
+				if isObject(ref) {
 					diags = append(diags, diag.Error(&ref.Range, "Import by what a resource has",
 						"What is imported is looked up before any resource is evaluated, so it can be named by variables, local values and "+
 							"each alone. Write the value, or make it a local value that both use."))
@@ -66,11 +66,11 @@ func checkImportType(i *config.Import, registry *providers.Registry) hcl.Diagnos
 }
 
 // evaluateImports gives what configuration wants imported, for_each carried out.
-func evaluateImports(cfg *config.Config, variables map[string]cty.Value, registry *providers.Registry) ([]*importTarget, hcl.Diagnostics) {
+func evaluateImports(cfg *config.Config, given Given, registry *providers.Registry) ([]*importTarget, hcl.Diagnostics) {
 	if len(cfg.Imports) == 0 {
 		return nil, nil
 	}
-	e, err := NewEvaluator(cfg, variables, registry)
+	e, err := NewEvaluator(cfg, given, registry)
 	if err != nil {
 		return nil, diag.FromError(err, "The configuration cannot be evaluated", nil)
 	}
@@ -102,14 +102,14 @@ func (e *Evaluator) importTargets(i *config.Import) ([]*importTarget, hcl.Diagno
 		}
 		return []*importTarget{t}, diags
 	}
-	b := &block{cfg: &config.Resource{ForEach: i.ForEach}}
-	diags := e.expandForEach(b)
+	var x expansion
+	diags := e.root.expandForEach(&x, &config.Repetition{ForEach: i.ForEach})
 	if diags.HasErrors() {
 		return nil, diags
 	}
 	var out []*importTarget
-	for _, key := range b.expansion.keys {
-		t, more := e.importTarget(i, b.expansion.repetition(key))
+	for _, key := range x.keys {
+		t, more := e.importTarget(i, x.repetition(key))
 		if diags = append(diags, more...); !more.HasErrors() {
 			out = append(out, t)
 		}
@@ -119,7 +119,7 @@ func (e *Evaluator) importTargets(i *config.Import) ([]*importTarget, hcl.Diagno
 
 func (e *Evaluator) importTarget(i *config.Import, each map[string]cty.Value) (*importTarget, hcl.Diagnostics) {
 	refs := slices.Concat(references(i.ID), simpleKeys(i.To.References()))
-	ctx, diags := e.context(nil, refs, each)
+	ctx, diags := e.root.context(nil, refs, each)
 	if diags.HasErrors() {
 		return nil, diags
 	}
@@ -145,7 +145,7 @@ func (e *Evaluator) importTarget(i *config.Import, each map[string]cty.Value) (*
 
 // findImports reads what is to be imported, as if it were recorded already.
 func (p *Plan) findImports(ctx context.Context) hcl.Diagnostics {
-	targets, diags := evaluateImports(p.Input.Config, p.Input.Variables, p.Input.Registry)
+	targets, diags := evaluateImports(p.Input.Config, Given{p.Input.Variables, p.Input.Workspace}, p.Input.Registry)
 	if diags.HasErrors() {
 		return diags
 	}
@@ -156,7 +156,7 @@ func (p *Plan) findImports(ctx context.Context) hcl.Diagnostics {
 		}
 	}
 	for _, t := range p.imports {
-		if p.Input.Config.Resources[t.to.Resource] == nil {
+		if p.Input.Config.Resource(t.to.Resource) == nil {
 			diags = append(diags, noImportTarget(p.Input.Config, t))
 		}
 	}
@@ -248,7 +248,7 @@ func (p *Plan) checkImports() hcl.Diagnostics {
 }
 
 func (p *Plan) instancesHint(r addr.Resource) string {
-	b := p.Evaluator.blocks[r]
+	b := p.Evaluator.block(r)
 	if b == nil || len(b.expansion.keys) == 0 {
 		return ""
 	}

@@ -16,7 +16,7 @@ import (
 // move is a moved block, ready to be applied to addresses.
 type move struct {
 	cfg      *config.Moved
-	at       []addr.Step // the module that the block stands in, without keys
+	at       []addr.ModuleStep // the module that the block stands in, without keys
 	from, to addr.Endpoint
 	whole    bool // neither end has a key: all instances move, and keep theirs
 }
@@ -24,11 +24,13 @@ type move struct {
 // movesOf lists the moved blocks of a configuration.
 func movesOf(cfg *config.Config) []*move {
 	var list []*move
-	for _, m := range cfg.Moves {
-		list = append(list, &move{
-			cfg: m, from: m.From, to: m.To,
-			whole: m.From.LastKey().IsZero() && m.To.LastKey().IsZero(),
-		})
+	for _, c := range cfg.All() {
+		for _, m := range c.Moves {
+			list = append(list, &move{
+				cfg: m, at: c.Path.Steps(), from: m.From, to: m.To,
+				whole: m.From.LastKey().IsZero() && m.To.LastKey().IsZero(),
+			})
+		}
 	}
 	return list
 }
@@ -38,7 +40,7 @@ func (m *move) apply(a addr.Instance) (addr.Instance, bool) {
 	if !m.from.IsModule() && (a.Type != m.from.Resource.Type || a.Name != m.from.Resource.Name) {
 		return a, false // as most are; what follows costs more
 	}
-	path := addr.SplitSteps(a.Module)
+	path := a.Module.Steps()
 	if len(path) < len(m.at) || !sameNames(path[:len(m.at)], m.at) {
 		return a, false
 	}
@@ -50,14 +52,14 @@ func (m *move) apply(a addr.Instance) (addr.Instance, bool) {
 		return a, false
 	}
 	out := m.to.Resource
-	out.Module = addr.JoinSteps(slices.Concat(outer, m.to.Modules))
+	out.Module = addr.ModuleOf(slices.Concat(outer, m.to.Modules))
 	if m.whole {
 		return out.Instance(a.Key), true
 	}
 	return out.Instance(m.to.Key), true
 }
 
-func (m *move) applyModule(a addr.Instance, outer, rest []addr.Step) (addr.Instance, bool) {
+func (m *move) applyModule(a addr.Instance, outer, rest []addr.ModuleStep) (addr.Instance, bool) {
 	last := len(m.from.Modules) - 1
 	if len(rest) <= last || !slices.Equal(rest[:last], m.from.Modules[:last]) || rest[last].Name != m.from.Modules[last].Name ||
 		!m.whole && rest[last].Key != m.from.Modules[last].Key {
@@ -67,12 +69,12 @@ func (m *move) applyModule(a addr.Instance, outer, rest []addr.Step) (addr.Insta
 	if m.whole {
 		to[len(to)-1].Key = rest[last].Key
 	}
-	a.Module = addr.JoinSteps(slices.Concat(outer, to, rest[last+1:]))
+	a.Module = addr.ModuleOf(slices.Concat(outer, to, rest[last+1:]))
 	return a, true
 }
 
-func sameNames(a, b []addr.Step) bool {
-	return slices.EqualFunc(a, b, func(x, y addr.Step) bool { return x.Name == y.Name })
+func sameNames(a, b []addr.ModuleStep) bool {
+	return slices.EqualFunc(a, b, func(x, y addr.ModuleStep) bool { return x.Name == y.Name })
 }
 
 // reaches reports whether what one block moves may be what another moves on.
@@ -142,7 +144,8 @@ func checkMoves(cfg *config.Config) hcl.Diagnostics {
 	froms, tos := map[string]*move{}, map[string]*move{}
 	for _, m := range list {
 		diags = append(diags, m.check(cfg)...)
-		from, to := addr.JoinSteps(m.at)+" "+m.from.String(), addr.JoinSteps(m.at)+" "+m.to.String()
+		at := string(addr.ModuleOf(m.at)) + " "
+		from, to := at+m.from.String(), at+m.to.String()
 		if first := froms[from]; first != nil {
 			diags = append(diags, diag.Error(&m.cfg.FromRange, "Two moves from one address",
 				fmt.Sprintf("%s moves to %s here, and to %s at %s. One thing can have one new address: remove one of the two blocks.",
@@ -174,31 +177,73 @@ func (m *move) check(cfg *config.Config) hcl.Diagnostics {
 		return hcl.Diagnostics{diag.Error(&m.cfg.DeclRange, "A move to the same address",
 			fmt.Sprintf("%s is both where it comes from and where it goes. Remove this block.", m.from))}
 	}
-	if r := cfg.Resources[m.from.Resource]; r != nil && len(m.from.Modules) == 0 && (m.whole || m.from.Key.IsZero() && r.Count == nil && r.ForEach == nil) {
-		return hcl.Diagnostics{stillDeclared(m, r)}
+	if at := m.declaredAt(cfg); at != nil {
+		return hcl.Diagnostics{stillDeclared(m, at)}
 	}
 	return nil
 }
 
-func stillDeclared(m *move, r *config.Resource) *hcl.Diagnostic {
+// declaredAt gives where what has moved is still declared, whatever count and for_each give. Of
+// single instances that is told later.
+func (m *move) declaredAt(cfg *config.Config) *hcl.Range {
+	for _, s := range m.from.Modules[:max(0, len(m.from.Modules)-1)] {
+		if !s.Key.IsZero() {
+			return nil
+		}
+	}
+	around := addr.ModuleOf(slices.Concat(m.at, m.from.Modules))
+	if m.from.IsModule() {
+		parent, last := around.Split()
+		if c := cfg.Module(parent); c != nil && c.Calls[last.Name] != nil && m.meansAll(&c.Calls[last.Name].Repetition) {
+			return &c.Calls[last.Name].DeclRange
+		}
+		return nil
+	}
+	if r := cfg.Resource(around.Resource(m.from.Resource)); r != nil && around.Static() == around && m.meansAll(&r.Repetition) {
+		return &r.DeclRange
+	}
+	return nil
+}
+
+// meansAll reports whether the block moves all instances of what is declared so.
+func (m *move) meansAll(r *config.Repetition) bool {
+	return m.whole || m.from.LastKey().IsZero() && r.Count == nil && r.ForEach == nil
+}
+
+func stillDeclared(m *move, at *hcl.Range) *hcl.Diagnostic {
 	return diag.Error(&m.cfg.FromRange, "What has moved is still declared",
 		fmt.Sprintf("This block says that %s is %s now, but %s is still declared, at %s:%d. Rename that block, or remove this one.",
-			m.from, m.to, m.from, r.DeclRange.Filename, r.DeclRange.Start.Line))
+			m.from, m.to, m.from, at.Filename, at.Start.Line))
 }
 
 // checkMovedInstances finds moves of instances that count or for_each still gives.
 func (p *Plan) checkMovedInstances() hcl.Diagnostics {
 	var diags hcl.Diagnostics
 	for _, m := range movesOf(p.Input.Config) {
-		if m.whole || m.from.IsModule() || len(m.at) > 0 {
-			continue
-		}
-		a := m.from.Instance()
-		if b := p.Evaluator.blocks[a.Resource]; b != nil && b.expansion.has(a.Key) {
-			diags = append(diags, stillDeclared(m, b.cfg))
+		for _, in := range p.Evaluator.instances[addr.ModuleOf(m.at)] {
+			if at := m.instanceDeclaredAt(p.Evaluator, in); at != nil {
+				diags = append(diags, stillDeclared(m, at))
+				break
+			}
 		}
 	}
 	return diags
+}
+
+// instanceDeclaredAt is declaredAt in one instance of the module that the block stands in.
+func (m *move) instanceDeclaredAt(e *Evaluator, in *module) *hcl.Range {
+	from := addr.ModuleOf(slices.Concat(in.addr.Steps(), m.from.Modules))
+	if m.from.IsModule() {
+		if c := e.modules[from]; c != nil {
+			return &c.call.cfg.DeclRange
+		}
+		return nil
+	}
+	b := e.block(from.Resource(m.from.Resource))
+	if b == nil || !b.expansion.has(m.from.Key) && !(m.whole && len(b.expansion.keys) > 0) {
+		return nil
+	}
+	return &b.cfg.DeclRange
 }
 
 // applyMoves brings what is recorded to the addresses that configuration has for it.
@@ -248,24 +293,45 @@ func sortedInstances(m map[addr.Instance]addr.Instance) []addr.Instance {
 	return list
 }
 
-// implyMoves moves what a block got, or lost, count for: x is x[0], and x[0] is x.
+// implyMoves moves what a block, or the module block around it, got or lost count for: x is
+// x[0], and x[0] is x.
 func (p *Plan) implyMoves(is map[addr.Instance]addr.Instance) {
 	for _, a := range sortedInstances(is) {
-		r := p.Input.Config.Resources[a.Resource]
 		to := a
-		switch {
-		case r == nil:
-			continue
-		case r.Count != nil && a.Key.IsZero():
-			to.Key = addr.IntKey(0)
-		case r.Count == nil && r.ForEach == nil && a.Key == addr.IntKey(0):
-			to.Key = addr.Key{}
+		to.Module = p.impliedModule(a.Module)
+		if r := p.Input.Config.Resource(a.Resource); r != nil {
+			to.Key = impliedKey(&r.Repetition, a.Key)
 		}
 		if _, taken := is[to]; !taken {
 			is[to] = is[a]
 			delete(is, a)
 		}
 	}
+}
+
+func impliedKey(r *config.Repetition, key addr.Key) addr.Key {
+	switch {
+	case r.Count != nil && key.IsZero():
+		return addr.IntKey(0)
+	case r.Count == nil && r.ForEach == nil && key == addr.IntKey(0):
+		return addr.Key{}
+	}
+	return key
+}
+
+func (p *Plan) impliedModule(path addr.Module) addr.Module {
+	var out addr.Module
+	in := p.Input.Config
+	for _, step := range path.Steps() {
+		if in != nil && in.Calls[step.Name] != nil {
+			step.Key = impliedKey(&in.Calls[step.Name].Repetition, step.Key)
+			in = in.Children[step.Name]
+		} else {
+			in = nil
+		}
+		out = out.Child(step.Name, step.Key)
+	}
+	return out
 }
 
 func blocked(m *move, a, to addr.Instance) *hcl.Diagnostic {

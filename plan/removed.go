@@ -16,14 +16,36 @@ import (
 // checkRemoved finds removed blocks about what is still declared.
 func checkRemoved(cfg *config.Config) hcl.Diagnostics {
 	var diags hcl.Diagnostics
-	for _, r := range cfg.Removed {
-		if block := cfg.Resources[r.From.Resource]; block != nil && !r.From.IsModule() && len(r.From.Modules) == 0 {
-			diags = append(diags, diag.Error(&r.FromRange, "What is removed is still declared",
-				fmt.Sprintf("This block says that %s is no longer in the configuration, but it is declared at %s:%d. Remove one of the two.",
-					r.From, block.DeclRange.Filename, block.DeclRange.Start.Line)))
+	for _, c := range cfg.All() {
+		for _, r := range c.Removed {
+			if at := removedAt(c, r.From); at != nil {
+				diags = append(diags, diag.Error(&r.FromRange, "What is removed is still declared",
+					fmt.Sprintf("This block says that %s is no longer in the configuration, but it is declared at %s:%d. Remove one of the two.",
+						r.From, at.Filename, at.Start.Line)))
+			}
 		}
 	}
 	return diags
+}
+
+// removedAt gives where something is declared, from a module on, or nil.
+func removedAt(c *config.Config, e addr.Endpoint) *hcl.Range {
+	for i, step := range e.Modules {
+		call := c.Calls[step.Name]
+		if call == nil {
+			return nil
+		}
+		if e.IsModule() && i == len(e.Modules)-1 {
+			return &call.DeclRange
+		}
+		if c = c.Children[step.Name]; c == nil {
+			return nil
+		}
+	}
+	if r := c.Resources[c.Path.Resource(e.Resource)]; r != nil {
+		return &r.DeclRange
+	}
+	return nil
 }
 
 // letsGo gives the removed block by which an object shall stay when its resource goes, or nil.
@@ -31,22 +53,24 @@ func (p *Plan) letsGo(a addr.Instance) *config.Removed {
 	if p.Input.Config == nil {
 		return nil
 	}
-	for _, r := range p.Input.Config.Removed {
-		if !r.Destroy && isWithin(a, r.From) {
-			return r
+	for _, c := range p.Input.Config.All() {
+		for _, r := range c.Removed {
+			if !r.Destroy && isWithin(a, c.Path.Steps(), r.From) {
+				return r
+			}
 		}
 	}
 	return nil
 }
 
 // isWithin reports whether an instance is of a resource, or in a module, that is named without
-// keys.
-func isWithin(a addr.Instance, e addr.Endpoint) bool {
-	path := addr.SplitSteps(a.Module)
+// keys, from a module on.
+func isWithin(a addr.Instance, in []addr.ModuleStep, e addr.Endpoint) bool {
+	path, way := a.Module.Steps(), slices.Concat(in, e.Modules)
 	if e.IsModule() {
-		return len(path) >= len(e.Modules) && sameNames(path[:len(e.Modules)], e.Modules)
+		return len(path) >= len(way) && sameNames(path[:len(way)], way)
 	}
-	return sameNames(path, e.Modules) && a.Type == e.Resource.Type && a.Name == e.Resource.Name
+	return sameNames(path, way) && a.Type == e.Resource.Type && a.Name == e.Resource.Name
 }
 
 // checkReleases finds objects that cannot be let go of.
@@ -82,9 +106,11 @@ func (p *Plan) checkReleases() hcl.Diagnostics {
 // nearTargets suggests what an address was probably meant to be.
 func nearTargets(cfg *config.Config, a addr.Resource) string {
 	var known []string
-	for _, r := range sortedBlocks(cfg) {
-		if r.Mode == addr.Managed {
-			known = append(known, r.String())
+	for _, c := range cfg.All() {
+		for _, r := range sortedBlocks(c) {
+			if r.Mode == addr.Managed {
+				known = append(known, r.String())
+			}
 		}
 	}
 	if s := diag.Suggest(a.String(), known); s != "" {
