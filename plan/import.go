@@ -145,7 +145,7 @@ func (e *Evaluator) importTarget(i *config.Import, each map[string]cty.Value) (*
 
 // findImports reads what is to be imported, as if it were recorded already.
 func (p *Plan) findImports(ctx context.Context) hcl.Diagnostics {
-	targets, diags := evaluateImports(p.Input.Config, Given{p.Input.Variables, p.Input.Workspace}, p.Input.Registry)
+	targets, diags := p.importTargets()
 	if diags.HasErrors() {
 		return diags
 	}
@@ -166,7 +166,23 @@ func (p *Plan) findImports(ctx context.Context) hcl.Diagnostics {
 	return append(diags, p.readImports(ctx)...)
 }
 
+func (p *Plan) importTargets() ([]*importTarget, hcl.Diagnostics) {
+	if p.Input.Mode != Adopt {
+		return evaluateImports(p.Input.Config, Given{p.Input.Variables, p.Input.Workspace}, p.Input.Registry)
+	}
+	r := p.Input.Options.Import
+	if diags := p.checkImportRequest(r); diags.HasErrors() {
+		return nil, diags
+	}
+	return []*importTarget{{to: r.To, id: r.ID}}, nil
+}
+
 func noImportTarget(cfg *config.Config, t *importTarget) *hcl.Diagnostic {
+	if t.on == nil {
+		return diag.Error(nil, "No resource for what is imported",
+			fmt.Sprintf("There is no resource %s in the configuration that %q could become.%s Write its block first: resource %q %q {}",
+				t.to.Resource, t.id, nearTargets(cfg, t.to.Resource), t.to.Type, t.to.Name))
+	}
 	return diag.Error(t.on, "No resource for what is imported",
 		fmt.Sprintf("There is no resource %s in the configuration that %q could become.%s Write its block, or have it written: "+
 			"diyform plan -generate-config-out=generated.diy.hcl.", t.to.Resource, t.id, nearTargets(cfg, t.to.Resource)))
@@ -238,7 +254,7 @@ func (p *Plan) checkImports() hcl.Diagnostics {
 		case c == nil || c.Importing == nil:
 			diags = append(diags, diag.Error(t.on, "No resource for what is imported",
 				fmt.Sprintf("The block %s has no instance %s, so %q cannot become that.%s", t.to.Resource, t.to, t.id, p.instancesHint(t.to.Resource))))
-		case c.Action == Replace:
+		case c.Action == Replace && p.Input.Mode != Adopt:
 			diags = append(diags, diag.Warning(t.on, "What is imported would be replaced",
 				fmt.Sprintf("%s is not as the configuration has %s, and %s cannot change in place: it would be destroyed, and made anew. "+
 					"To keep it, let the block say what is there.", t.id, t.to, c.replacing())))

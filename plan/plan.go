@@ -51,6 +51,7 @@ const (
 	Normal      Mode = iota // make the kernel as configuration says
 	Destroy                 // delete all that is recorded
 	RefreshOnly             // record what is there
+	Adopt                   // import one object, and change nothing
 )
 
 // Input is what a plan is made of.
@@ -74,6 +75,8 @@ type Plan struct {
 	Drift   []*Drift  // what was changed outside of diyform since it was recorded
 	Outputs []*OutputChange
 	Checks  []*CheckResult // empty when the plan has changes: they are run after apply
+
+	Pending []schema.Change // of the mode Adopt: what configuration wants otherwise
 
 	Evaluator *Evaluator
 
@@ -207,7 +210,7 @@ func New(ctx context.Context, in Input) (*Plan, hcl.Diagnostics) {
 
 func (p *Plan) make(ctx context.Context) hcl.Diagnostics {
 	var diags hcl.Diagnostics
-	if p.Input.Mode == Normal {
+	if p.Input.Mode == Normal || p.Input.Mode == Adopt {
 		if diags = p.applyMoves(); diags.HasErrors() {
 			return diags
 		}
@@ -251,6 +254,12 @@ func (p *Plan) make(ctx context.Context) hcl.Diagnostics {
 	}
 	diags = append(diags, p.checkMovedInstances()...)
 	diags = append(diags, p.checkImports()...)
+	if p.Input.Mode == Adopt {
+		if !diags.HasErrors() {
+			p.adoptOnly()
+		}
+		return diags
+	}
 	diags = append(diags, p.checkReleases()...)
 	diags = append(diags, p.checkReplace()...)
 	diags = append(diags, p.checkProtected()...)
