@@ -150,7 +150,7 @@ func (address) Check(s *snapshot, p *providers.Proposed[addressAttrs]) error {
 	case p.Unknown.Has("address") || p.Vacated[address{}.Places(&p.Attrs, p.Unknown).Holds[0]]:
 		return nil
 	case ns.addressOn(l, p.Attrs.spec(l.Index)) != nil:
-		return foreignAddress(&p.Attrs, nil)
+		return withImport(foreignAddress(&p.Attrs, nil), p.Address, inNamespace(p.Attrs.Namespace, p.Attrs.Interface+"/"+p.Attrs.Address))
 	}
 	return nil
 }

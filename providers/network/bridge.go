@@ -162,7 +162,7 @@ func (bridge) Batch(v *bridgeAttrs) string { return v.Namespace }
 
 func (bridge) Check(s *snapshot, p *providers.Proposed[bridgeAttrs]) error {
 	e := p.Attrs.end()
-	if err := checkLink(s, &e, "", checkInput{p.Unknown, p.Vacated, p.Promised}); err != nil {
+	if err := checkLink(s, &e, "", checkInput{p.Unknown, p.Vacated, p.Promised, p.Address, "bridge"}); err != nil {
 		return err
 	}
 	u := p.Attrs.Uplink

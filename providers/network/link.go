@@ -177,9 +177,36 @@ func checkLink(s *snapshot, e *end, prefix string, p checkInput) error {
 		return nil
 	}
 	if l := ns.link(e.Name); l != nil {
-		return foreignLink(e.Namespace, l, prefix+"name", ns.isDisposable(l))
+		return p.importable(foreignLink(e.Namespace, l, prefix+"name", ns.isDisposable(l)), e, l, prefix)
 	}
 	return nil
+}
+
+// importable adds how the link can become the resource that it is in the way of.
+func (p *checkInput) importable(err error, e *end, l *rtnl.Link, prefix string) error {
+	if prefix != "" || l.Kind != p.kind || strings.HasPrefix(l.Alias, "diyform:") {
+		return err
+	}
+	return withImport(err, p.address, inNamespace(e.Namespace, l.Name))
+}
+
+// withImport adds to an error that an object is there already how it can be managed.
+func withImport(err error, a addr.Instance, id string) error {
+	p, ok := errors.AsType[*diag.Problem](err)
+	if !ok {
+		return err
+	}
+	more := *p
+	more.Detail += fmt.Sprintf(" To manage it as it is: diyform import '%s' '%s'.", a, id)
+	return &more
+}
+
+// inNamespace writes what is in a namespace as an id.
+func inNamespace(namespace, id string) string {
+	if namespace == "" {
+		return id
+	}
+	return namespace + "/" + id
 }
 
 // checkBridge tells why a link cannot become the port of a bridge that somebody else made.
@@ -206,6 +233,8 @@ func (v *view) isDisposable(l *rtnl.Link) bool {
 type checkInput struct {
 	unknown           schema.Unknown
 	vacated, promised map[providers.Place]bool
+	address           addr.Instance
+	kind              string // of the links that the resource makes
 }
 
 // atAttribute moves a problem with an attribute to that of the nested block.

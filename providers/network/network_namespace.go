@@ -120,7 +120,11 @@ func (networkNamespace) Check(s *snapshot, p *providers.Proposed[namespaceAttrs]
 	if v.err != nil && !noNamespace(v.err) {
 		return v.err
 	}
-	return foreignNamespace(p.Attrs.Name, v.err)
+	err := foreignNamespace(p.Attrs.Name, v.err)
+	if lo := v.link("lo"); v.err != nil || lo == nil || strings.HasPrefix(lo.Alias, "diyform:") {
+		return err
+	}
+	return withImport(err, p.Address, p.Attrs.Name)
 }
 
 // foreignNamespace says that the name is taken by something that the state does not record.

@@ -171,7 +171,7 @@ func addEndPlaces(out *providers.Places, e end, prefix string, unknown schema.Un
 func (vethPair) Batch(v *vethAttrs) string { return v.Namespace }
 
 func (vethPair) Check(s *snapshot, p *providers.Proposed[vethAttrs]) error {
-	in := checkInput{p.Unknown, p.Vacated, p.Promised}
+	in := checkInput{p.Unknown, p.Vacated, p.Promised, p.Address, "veth"}
 	near, peer := p.Attrs.near(), p.Attrs.Peer.end()
 	return errors.Join(checkLink(s, &near, "", in), checkLink(s, &peer, "peer.", in))
 }
