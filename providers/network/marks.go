@@ -2,6 +2,7 @@ package network
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/diyform/diyform/internal/addr"
 )
@@ -11,6 +12,12 @@ import (
 type marks []string
 
 func (m marks) has(mark string) bool { return slices.Contains(m, mark) }
+
+// sameState reports whether a mark is of the state that the marks are of.
+func (m marks) sameState(mark string) bool {
+	prefix := strings.Join(strings.SplitAfterN(m[0], ":", 3)[:2], "")
+	return strings.HasPrefix(mark, prefix)
+}
 
 // peers gives the marks of the other ends.
 func (m marks) peers() marks {

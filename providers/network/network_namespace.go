@@ -75,7 +75,7 @@ func (id namespaceIdentity) left(says string, ours marks) bool {
 	if id.File == nil {
 		return ours.has(says)
 	}
-	return says == *id.File
+	return says == *id.File || says != "" && ours.sameState(says)
 }
 
 // isBetween reports whether a namespace that was being marked anew may have the alias: the one
