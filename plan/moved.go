@@ -296,14 +296,20 @@ func sortedInstances(m map[addr.Instance]addr.Instance) []addr.Instance {
 // implyMoves moves what a block, or the module block around it, got or lost count for: x is
 // x[0], and x[0] is x.
 func (p *Plan) implyMoves(is map[addr.Instance]addr.Instance) {
-	for _, a := range sortedInstances(is) {
+	implied := map[addr.Instance]addr.Instance{}
+	for a := range is {
 		to := a
 		to.Module = p.impliedModule(a.Module)
 		if r := p.Input.Config.Resource(a.Resource); r != nil {
 			to.Key = impliedKey(&r.Repetition, a.Key)
 		}
-		if _, taken := is[to]; !taken {
-			is[to] = is[a]
+		if to != a {
+			implied[a] = to
+		}
+	}
+	for _, a := range sortedInstances(implied) {
+		if _, taken := is[implied[a]]; !taken {
+			is[implied[a]] = is[a]
 			delete(is, a)
 		}
 	}

@@ -75,6 +75,9 @@ func isWithin(a addr.Instance, in []addr.ModuleStep, e addr.Endpoint) bool {
 
 // checkReleases finds objects that cannot be let go of.
 func (p *Plan) checkReleases() hcl.Diagnostics {
+	if !slices.ContainsFunc(p.Changes, func(c *Change) bool { return c.Releases }) {
+		return nil
+	}
 	going := map[providers.Place]*Change{}
 	for _, c := range p.Changes {
 		if c.Prior != nil && c.removes() {

@@ -30,7 +30,17 @@ func (sysctl) Locate(id string) (sysctlAttrs, error) {
 	if !strings.ContainsAny(v.Key, "./") {
 		return v, errors.New("a key has dots between its parts")
 	}
+	v.Key = dottedKey(v.Key)
 	return v, sysctl{}.Validate(&v, schema.Unknown{"value": true})
+}
+
+// dottedKey writes a key as most do, with dots: the other way of writing it would be another
+// setting to configuration.
+func dottedKey(key string) string {
+	if path := sysctlPath(key); !strings.Contains(path, ".") {
+		return strings.ReplaceAll(path, "/", ".")
+	}
+	return key
 }
 
 func (sysctl) ImportPlaces(*sysctlAttrs) []providers.Place { return []providers.Place{namesPlace} }
