@@ -69,7 +69,7 @@ func splitDestination(s string) (namespace, destination string, err error) {
 		return p.String(), err == nil
 	}
 	if destination, ok := canonical(s); ok {
-		return "", destination, nil
+		return "", destination, schema.CheckFormat("destination", destination)
 	}
 	namespace, rest, err := splitNamespace(s)
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/diyform/diyform/providers"
@@ -16,12 +17,15 @@ func (sysctl) ImportForm() string {
 	return "KEY, as net.ipv4.ip_forward, with NAMESPACE/ before it where that is not the host's"
 }
 
-// Locate takes what stands before the first slash for a namespace where dots part the rest, as
-// in lab/net.ipv4.ip_forward: a key with slashes begins with one of the kernel's own names.
+// sysctlRoots are the folders of /proc/sys.
+var sysctlRoots = []string{"abi", "crypto", "debug", "dev", "fs", "kernel", "net", "sunrpc", "user", "vm"}
+
+// Locate takes what stands before the first slash for a namespace, as in lab/net.ipv4.ip_forward,
+// unless it is one of the kernel's own names, with which a key with slashes begins.
 func (sysctl) Locate(id string) (sysctlAttrs, error) {
 	v := sysctlAttrs{Key: id}
 	first, rest, slash := strings.Cut(id, "/")
-	if slash && !strings.Contains(first, ".") && (strings.HasPrefix(rest, "net.") || strings.HasPrefix(rest, "net/")) {
+	if slash && !strings.Contains(first, ".") && !slices.Contains(sysctlRoots, first) {
 		v.Namespace, v.Key = first, rest
 		if err := schema.CheckFormat("namespace", first); err != nil {
 			return v, err
