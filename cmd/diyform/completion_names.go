@@ -42,6 +42,9 @@ var flagCompletions = map[string]cobra.CompletionFunc{
 	"var":      variableAssignments,
 	"var-file": files,
 	"out":      files,
+
+	"generate-config-out": cobra.NoFileCompletions, // a new file
+
 	"plan":     files,
 	"type":     choices(graphTypes()...),
 	"sort":     choices(sortingNames()...),
