@@ -45,10 +45,10 @@ var flagCompletions = map[string]cobra.CompletionFunc{
 
 	"generate-config-out": cobra.NoFileCompletions, // a new file
 
-	"plan":     files,
-	"type":     choices(graphTypes()...),
-	"sort":     choices(sortingNames()...),
-	"on-stop":  choices("stop", "destroy", "leave"),
+	"plan":    files,
+	"type":    choices(graphTypes()...),
+	"sort":    choices(sortingNames()...),
+	"on-stop": choices("stop", "destroy", "leave"),
 }
 
 func oneFile(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
