@@ -15,6 +15,17 @@ func (c *Change) Adopts() bool {
 // HasMoves reports whether what is recorded has other addresses in this plan.
 func (p *Plan) HasMoves() bool { return len(p.previous) > 0 }
 
+// verb says in a word what is done with an object.
+func (c *Change) verb() string {
+	switch {
+	case c.Adopts() && c.Importing != nil:
+		return "import"
+	case c.Adopts():
+		return "move"
+	}
+	return c.Action.String()
+}
+
 // isNews reports whether a change is to be told although nothing of the object changes.
 func (c *Change) isNews() bool {
 	return c.PreviousAddress != nil || c.Importing != nil || c.Releases

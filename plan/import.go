@@ -12,6 +12,7 @@ import (
 	"github.com/diyform/diyform/config"
 	"github.com/diyform/diyform/internal/addr"
 	"github.com/diyform/diyform/internal/diag"
+	"github.com/diyform/diyform/internal/marks"
 	"github.com/diyform/diyform/providers"
 	"github.com/diyform/diyform/state"
 )
@@ -132,6 +133,9 @@ func (e *Evaluator) importTarget(i *config.Import, each map[string]cty.Value) (*
 		return nil, diags
 	}
 	at := i.ID.Range()
+	if v.HasMark(marks.Sensitive) || v.HasMark(marks.Ephemeral) {
+		return nil, append(diags, diag.Error(&at, "Invalid id", "The id comes from a value that must not be shown, and what is imported is always shown."))
+	}
 	v, _ = v.Unmark()
 	id, err := convert.Convert(v, cty.String)
 	switch {
