@@ -172,7 +172,7 @@ func (p *Plan) findImports(ctx context.Context) hcl.Diagnostics {
 
 func (p *Plan) importTargets() ([]*importTarget, hcl.Diagnostics) {
 	if p.Input.Mode != Adopt {
-		return evaluateImports(p.Input.Config, Given{p.Input.Variables, p.Input.Workspace}, p.Input.Registry)
+		return evaluateImports(p.Input.Config, p.Input.given(), p.Input.Registry)
 	}
 	r := p.Input.Options.Import
 	if diags := p.checkImportRequest(r); diags.HasErrors() {
