@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/diyform/diyform/internal/linux/netns"
 	"github.com/diyform/diyform/providers"
 )
 
@@ -164,13 +165,43 @@ func TestImportAddress(t *testing.T) {
 		ip -n near addr add 10.8.0.1/24 dev va valid_lft 1000 preferred_lft 1000`)
 	for _, address := range []string{"10.9.0.1/24", "fd09::1/64"} {
 		o := k.adopted("address", "near/va/"+address)
+		if got := protocolOf(t, "near", address); got != AddressProtocol {
+			t.Errorf("%s has the protocol number %d", address, got)
+		}
 		k.release(o)
+		if got := protocolOf(t, "near", address); got != 0 {
+			t.Errorf("%s, which was let go of, has the protocol number %d", address, got)
+		}
 	}
 	k.refused("address", "near/va/10.8.0.1/24", "Somebody else looks after the address")
 	k.refused("address", "near/vb/10.9.0.1/24", "There is no such interface")
 	if got := shell(t, "ip -n near -o address show dev va to 10.9.0.1"); !strings.Contains(got, "va:x") || !strings.Contains(got, "metric 77") {
 		t.Errorf("got %s", got)
 	}
+}
+
+func protocolOf(t *testing.T, namespace, address string) uint8 {
+	t.Helper()
+	ns, err := netns.Open(namespace)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ns.Close()
+	conn, err := ns.Route()
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, err := conn.Addresses(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range list {
+		if a.Prefix.String() == address {
+			return a.Protocol
+		}
+	}
+	t.Fatalf("%s has no address %s", namespace, address)
+	return 0
 }
 
 // A route that has more than a resource can say would lose it.
