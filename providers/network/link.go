@@ -177,14 +177,14 @@ func checkLink(s *snapshot, e *end, prefix string, p checkInput) error {
 		return nil
 	}
 	if l := ns.link(e.Name); l != nil {
-		return p.importable(foreignLink(e.Namespace, l, prefix+"name", ns.isDisposable(l)), e, l, prefix)
+		return s.importable(p, foreignLink(e.Namespace, l, prefix+"name", ns.isDisposable(l)), e, l, prefix)
 	}
 	return nil
 }
 
 // importable adds how the link can become the resource that it is in the way of.
-func (p *checkInput) importable(err error, e *end, l *rtnl.Link, prefix string) error {
-	if prefix != "" || l.Kind != p.kind || strings.HasPrefix(l.Alias, "diyform:") {
+func (s *snapshot) importable(p checkInput, err error, e *end, l *rtnl.Link, prefix string) error {
+	if prefix != "" || l.Kind != p.kind || s.session.refuseForeign(l.Alias, "") != nil {
 		return err
 	}
 	return withImport(err, p.address, inNamespace(e.Namespace, l.Name))

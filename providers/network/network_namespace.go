@@ -121,7 +121,7 @@ func (networkNamespace) Check(s *snapshot, p *providers.Proposed[namespaceAttrs]
 		return v.err
 	}
 	err := foreignNamespace(p.Attrs.Name, v.err)
-	if lo := v.link("lo"); v.err != nil || lo == nil || strings.HasPrefix(lo.Alias, "diyform:") {
+	if lo := v.link("lo"); v.err != nil || lo == nil || s.session.refuseForeign(lo.Alias, "") != nil {
 		return err
 	}
 	return withImport(err, p.Address, p.Attrs.Name)
