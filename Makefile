@@ -48,9 +48,10 @@ lint: ## formatting, vet, staticcheck, and the architecture's rules
 	go tool staticcheck ./...
 	go test ./internal/arch
 
-bench: build build/playhost setup ## 1,000 hosts, against plain netlink and ip; containers, against crun and podman; the planner alone
+bench: build build/playhost setup ## the engine alone; 1,000 hosts, against plain netlink and ip; containers, against crun and podman; the planner alone
 	scripts/setup.sh podman
-	go build -buildvcs=false -o build/ ./internal/bench ./internal/bench/floor ./internal/bench/containers
+	go build -buildvcs=false -o build/ ./internal/bench ./internal/bench/floor ./internal/bench/containers ./internal/bench/engine
+	build/engine -binary build/diyform
 	PATH="$(CURDIR)/build:$$PATH" build/playhost -- build/bench
 	unshare --mount --propagation private build/containers
 	go test ./apply -run '^$$' -bench 'Plan|Apply' -benchtime 2x

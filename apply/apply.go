@@ -44,6 +44,7 @@ type Event struct {
 	Kind    EventKind
 	Address addr.Instance
 	Action  string // "create", "update", "delete", "read", "import", "move", "release"
+	Deposed bool   // it is a delete of the object that another one has taken the place of
 	Elapsed time.Duration
 	Cause   addr.Instance // of Skipped: the step that failed
 	Text    string        // of Proceeded: what it tells, in one line
@@ -84,6 +85,9 @@ func Run(ctx context.Context, store *state.Store, p *plan.Plan, o Options) (*Res
 		o.Workers = defaultWorkers()
 	}
 	r := newRun(p, graph, base, journal, o)
+	if err := r.restore(); err != nil {
+		return nil, diag.FromError(err, "The journal cannot be written", nil)
+	}
 	p.Begin()
 	r.work(ctx)
 	diags = append(diags, r.diags...)
@@ -174,6 +178,7 @@ func baseState(p *plan.Plan) *state.State {
 				base.Resources[a] = r
 			}
 		}
+		base.Deposed = lasting(p, base.Deposed)
 	}
 	return &base
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -66,6 +67,7 @@ func runScript(t *testing.T, path string) {
 		}
 		for _, f := range s.step() {
 			f.Name = step.name + "/" + f.Name
+			f.Data = uuids.ReplaceAll(f.Data, []byte("UUID"))
 			out.Files = append(out.Files, f)
 		}
 	}
@@ -80,6 +82,9 @@ func runScript(t *testing.T, path string) {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
+
+// uuids are another each time: the ids of triggers.
+var uuids = regexp.MustCompile(`[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}`)
 
 // stepFiles are the files of one step.
 type stepFiles struct {
@@ -291,8 +296,11 @@ func list(b *strings.Builder, title string, lines []string) {
 
 func resources(st *state.State) []string {
 	var out []string
-	for _, r := range st.Sorted() {
+	for i, r := range slices.Concat(st.Sorted(), st.SortedDeposed()) {
 		line := fmt.Sprintf("%s %s", r.Address, r.Status)
+		if i >= len(st.Resources) {
+			line = fmt.Sprintf("%s deposed, %s", r.Address, r.Status)
+		}
 		if len(r.Dependencies) > 0 {
 			line += " after " + strings.Join(r.Dependencies, ", ")
 		}

@@ -98,7 +98,7 @@ func (r *run) operations(key groupKey, nodes []int) []*operation {
 		if c.Adopts() {
 			op.name = adoption(c)
 		}
-		r.observe(Event{Kind: Started, Address: c.Address, Action: op.name})
+		r.observe(Event{Kind: Started, Address: c.Address, Action: op.name, Deposed: op.ofDeposed()})
 		if op.Action != providers.Create {
 			op.Prior = c.Prior
 		}
@@ -121,7 +121,7 @@ func (r *run) proceed(op *operation, text string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.observe(Event{
-		Kind: Proceeded, Address: op.Address, Action: op.name, Elapsed: time.Since(op.begun), Text: text,
+		Kind: Proceeded, Address: op.Address, Action: op.name, Deposed: op.ofDeposed(), Elapsed: time.Since(op.begun), Text: text,
 	})
 }
 
@@ -147,7 +147,7 @@ func (r *run) writeIntents(ops []*operation) error {
 		if err != nil {
 			return err
 		}
-		entries = append(entries, state.Intent(journalActions[op.Action], op.Address, intended))
+		entries = append(entries, op.intent(intended))
 	}
 	return r.journal.Append(entries...)
 }
@@ -177,7 +177,7 @@ func (r *run) settle(ops []*operation) {
 		if op.Err != nil {
 			problem = op.Err.Error()
 		}
-		entries = append(entries, state.Outcome(journalActions[op.Action], op.Address, record, problem))
+		entries = append(entries, op.done(record, problem))
 	}
 	if err := r.journal.Append(entries...); err != nil {
 		broken = err
@@ -195,11 +195,7 @@ func (r *run) settle(ops []*operation) {
 
 // settleOne notes the outcome of one operation. The lock is held.
 func (r *run) settleOne(op *operation, record *state.Resource) {
-	if record == nil {
-		delete(r.next.Resources, op.Address)
-	} else {
-		r.next.Resources[op.Address] = record
-	}
+	op.enter(r.next, record)
 	if op.Err != nil {
 		r.fail(op.node, op.change, op.name, op.begun, r.plan.Diagnose(op.change, op.Err))
 		return
@@ -214,7 +210,9 @@ func (r *run) settleOne(op *operation, record *state.Resource) {
 		}
 	}
 	r.settled[op.node] = true
-	r.observe(Event{Kind: Finished, Address: op.Address, Action: op.name, Elapsed: time.Since(op.begun)})
+	r.observe(Event{
+		Kind: Finished, Address: op.Address, Action: op.name, Deposed: op.ofDeposed(), Elapsed: time.Since(op.begun),
+	})
 }
 
 // read reads data sources whose reading was put off.

@@ -13,6 +13,7 @@ import (
 	"github.com/diyform/diyform/internal/addr"
 	"github.com/diyform/diyform/plan"
 	"github.com/diyform/diyform/providers"
+	"github.com/diyform/diyform/providers/builtin"
 	"github.com/diyform/diyform/providers/providertest"
 	"github.com/diyform/diyform/state"
 )
@@ -72,7 +73,7 @@ func (l *lab) begin(mode plan.Mode) (*command, hcl.Diagnostics) {
 		st.Lineage, st.BootID = testLineage, l.boot
 	}
 	env := providers.Env{Lineage: st.Lineage, BootID: l.boot, Dir: l.dir}
-	registry := providertest.Registry(l.world)
+	registry := providers.NewRegistry(providertest.Provider(l.world), builtin.Provider())
 	sessions, err := registry.Open(env)
 	l.must(err)
 	c.input = plan.Input{State: st, Registry: registry, Sessions: sessions, Env: env, Mode: mode}

@@ -105,15 +105,26 @@ func (w *wanted) editBox(r *rand.Rand, i int, a arguments) {
 			note = fmt.Sprintf(`"after ${box.%s.serial}"`, before)
 		}
 	}
+	if w.createsFirst(r, a) {
+		w.renamed++
+		a.put("name", fmt.Sprintf(`"box-%d"`, w.renamed))
+		note = "" // what it referred to would have to be made first too
+	}
 	a.put("note", note)
 }
 
 func (w *wanted) editRail(r *rand.Rand, a arguments) {
 	a.put("width", pick(r, "", "8"))
-	if r.IntN(3) == 0 {
+	if w.createsFirst(r, a) || r.IntN(3) == 0 {
 		w.renamed++
 		a.put("name", fmt.Sprintf(`"rail-%d"`, w.renamed))
 	}
+}
+
+// createsFirst has something replaced by another that is made before: it must have a new name.
+func (w *wanted) createsFirst(r *rand.Rand, a arguments) bool {
+	a.put("lifecycle", pick(r, "", "create_before_destroy = true"))
+	return a["lifecycle"] != ""
 }
 
 // separateNames lets one box alone have the shared name.
@@ -258,7 +269,7 @@ func outputsOf(typ string, all map[string]arguments) string {
 func (a arguments) String() string {
 	var b strings.Builder
 	for _, name := range slices.Sorted(maps.Keys(a)) {
-		if name == "label" || name == "slot" {
+		if name == "label" || name == "slot" || name == "lifecycle" {
 			fmt.Fprintf(&b, "  %s {\n    %s\n  }\n", name, a[name])
 			continue
 		}

@@ -157,7 +157,13 @@ func (w *walk) disturb() {
 func (w *walk) checkPromises(p *plan.Plan) {
 	w.t.Helper()
 	st := w.state()
+	if len(st.Deposed) > 0 {
+		w.t.Fatalf("deposed objects are left: %v", st.Deposed)
+	}
 	for _, c := range p.Changes {
+		if c.Deposed {
+			continue
+		}
 		r := st.Resources[c.Address]
 		if (r == nil) != c.After.IsNull() {
 			w.t.Fatalf("%s of %s left the record %+v", c.Action, c.Address, r)

@@ -42,10 +42,14 @@ func (r *run) outcome(op *operation) (*state.Resource, error) {
 		return nil, fmt.Errorf("%s of %s gave no result, which is a bug", op.Action, op.Address)
 	case op.Err == nil:
 		return r.record(op.change, op.Result, state.Ready)
+	case op.Result != nil && op.ofDeposed():
+		return r.recordDeposed(op)
 	case op.Result != nil:
 		return r.record(op.change, op.Result, state.Unfinished)
 	case op.Action == providers.Create, op.change.Importing != nil:
 		return nil, nil // nothing was made of it, and it was not this state's
+	case op.ofDeposed():
+		return r.recordOf(op), nil
 	case op.Action == providers.Update:
 		return r.record(op.change, op.Prior, state.Unfinished)
 	}
@@ -62,8 +66,8 @@ func (r *run) record(c *plan.Change, o *providers.Object, status state.Status) (
 		Attributes: json.RawMessage(attributes), Identity: o.Identity,
 		Sensitive: c.SensitivePaths(), Dependencies: r.plan.Dependencies(c), KnownAs: o.KnownAs, MadeAs: o.MadeAs,
 	}
-	if old := r.plan.Recorded(c.Address); (c.Action == plan.Delete || c.Releases) && old != nil {
-		rec.Dependencies = old.Record.Dependencies
+	if old := r.plan.RecordOf(c); (c.Action == plan.Delete || c.Releases) && old != nil {
+		rec.Dependencies = old.Dependencies
 	}
 	return rec, nil
 }
@@ -91,6 +95,8 @@ func (r *run) keepUnchanged() hcl.Diagnostics {
 	var diags hcl.Diagnostics
 	for _, c := range r.plan.Changes {
 		switch {
+		case c.Action == plan.Forget && c.Deposed:
+			r.next.SettleDeposed(c.Address, nil)
 		case c.Action == plan.Forget && !c.Releases:
 			delete(r.next.Resources, c.Address)
 		case c.Action == plan.NoOp && c.Prior != nil && !c.Untouched && !c.Adopts():

@@ -65,7 +65,7 @@ type group struct {
 
 func newRun(p *plan.Plan, g *dag.Graph[plan.Step], base *state.State, j *state.Journal, o Options) *run {
 	next := *base
-	next.Resources = maps.Clone(base.Resources)
+	next.Resources, next.Deposed = maps.Clone(base.Resources), maps.Clone(base.Deposed)
 	r := &run{
 		plan: p, graph: g, journal: j, options: o, next: &next,
 		waitsFor: make([]int, g.Len()), settled: make([]bool, g.Len()), freed: make([]bool, g.Len()),
@@ -264,7 +264,7 @@ func (r *run) skip(node int, step plan.Step, cause addr.Instance) {
 	}
 	r.settled[node] = true
 	r.result.Skipped = append(r.result.Skipped, step.Change.Address)
-	r.observe(Event{Kind: Skipped, Address: step.Change.Address, Action: stepAction(step), Cause: cause})
+	r.observe(Event{Kind: Skipped, Address: step.Change.Address, Action: stepAction(step), Deposed: isOfDeposed(step.Change, stepAction(step)), Cause: cause})
 }
 
 func stepAction(s plan.Step) string {
@@ -286,7 +286,7 @@ func (r *run) fail(node int, c *plan.Change, action string, begun time.Time, dia
 	r.settled[node], r.cause[node] = true, c.Address
 	r.result.Failed = append(r.result.Failed, c.Address)
 	r.diags = append(r.diags, diags...)
-	r.observe(Event{Kind: Failed, Address: c.Address, Action: action, Elapsed: time.Since(begun)})
+	r.observe(Event{Kind: Failed, Address: c.Address, Action: action, Deposed: isOfDeposed(c, action), Elapsed: time.Since(begun)})
 }
 
 func (r *run) observe(e Event) {

@@ -135,10 +135,10 @@ var pureFunctions = map[string]function.Function{
 	"nonsensitive":    nonsensitiveFunc,
 	"sensitive":       sensitiveFunc,
 	"tobool":          makeTo(cty.Bool),
-	"tolist":          makeTo(cty.List(cty.DynamicPseudoType)),
-	"tomap":           makeTo(cty.Map(cty.DynamicPseudoType)),
+	"tolist":          toCollection(cty.List),
+	"tomap":           toCollection(cty.Map),
 	"tonumber":        makeTo(cty.Number),
-	"toset":           makeTo(cty.Set(cty.DynamicPseudoType)),
+	"toset":           toCollection(cty.Set),
 	"tostring":        makeTo(cty.String),
 	"try":             tryfunc.TryFunc,
 

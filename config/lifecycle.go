@@ -16,6 +16,9 @@ import (
 type Lifecycle struct {
 	// PreventDestroy makes a plan fail that would destroy the resource.
 	PreventDestroy bool
+	// CreateBeforeDestroy makes the new object of a replacement before the old one goes.
+	CreateBeforeDestroy bool
+	CreateRange         hcl.Range // of that argument
 	// IgnoreAll leaves the resource as it was made, whatever configuration says later.
 	IgnoreAll bool
 	// Ignore are the parts of the resource that stay as they are: paths from an attribute on.
@@ -37,13 +40,13 @@ type Ignored struct {
 
 var lifecycleSchema = &hcl.BodySchema{
 	Attributes: []hcl.AttributeSchema{
-		{Name: "enabled"}, {Name: "prevent_destroy"}, {Name: "ignore_changes"}, {Name: "replace_triggered_by"},
+		{Name: "enabled"}, {Name: "prevent_destroy"}, {Name: "create_before_destroy"}, {Name: "ignore_changes"}, {Name: "replace_triggered_by"},
 	},
 	Blocks: []hcl.BlockHeaderSchema{{Type: "precondition"}, {Type: "postcondition"}},
 }
 
 // forManaged are the arguments that say nothing about what is only read.
-var forManaged = []string{"prevent_destroy", "ignore_changes", "replace_triggered_by"}
+var forManaged = []string{"prevent_destroy", "create_before_destroy", "ignore_changes", "replace_triggered_by"}
 
 func (r *Resource) decodeLifecycle(blocks hcl.Blocks) hcl.Diagnostics {
 	if len(blocks) == 0 {
@@ -68,6 +71,10 @@ func (r *Resource) decodeLifecycle(blocks hcl.Blocks) hcl.Diagnostics {
 	l.DeclRange = blocks[0].DefRange
 	diags = append(diags, r.decodeEnabled(content.Attributes["enabled"], r.Addr.String())...)
 	diags = append(diags, decode(content, "prevent_destroy", &l.PreventDestroy)...)
+	diags = append(diags, decode(content, "create_before_destroy", &l.CreateBeforeDestroy)...)
+	if attr := content.Attributes["create_before_destroy"]; attr != nil {
+		l.CreateRange = attr.Range
+	}
 	diags = append(diags, l.decodeIgnore(content.Attributes["ignore_changes"])...)
 	triggers, more := decodeTriggers(content.Attributes["replace_triggered_by"])
 	l.ReplaceTriggeredBy = triggers

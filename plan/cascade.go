@@ -24,7 +24,9 @@ func (p *Plan) cascade(forced map[addr.Instance]force) map[addr.Instance]force {
 		places := p.was(c)
 		c.follows = false
 		if holder, place := findHolder(c, places.Within, going); holder != nil {
-			c.follows = holder.removes()
+			// What is made anew lets go by itself of what stays until then.
+			stays := holder.CreateFirst || holder.Deposed
+			c.follows = holder.removes() && !(stays && c.Action == Replace && !c.CreateFirst)
 			p.takeAlong(c, holder, place, true, taken)
 		}
 		if holder, place := findHolder(c, places.Uses, going); holder != nil {

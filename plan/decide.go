@@ -37,6 +37,7 @@ func (p *Plan) decide(ctx context.Context, order []node) hcl.Diagnostics {
 		if diags.HasErrors() {
 			return diags
 		}
+		p.createFirst()
 		taken := p.cascade(forced)
 		for a, f := range p.triggered() {
 			if !forced[a].replace {
@@ -126,11 +127,13 @@ func (d *decision) concerned(a addr.Instance) bool {
 }
 
 func (p *Plan) add(c *Change) {
-	if was, ok := p.previous[c.Address]; ok && c.Prior != nil {
+	if was, ok := p.previous[c.Address]; ok && c.Prior != nil && !c.Deposed {
 		c.PreviousAddress = &was
 	}
 	p.Changes = append(p.Changes, c)
-	p.byAddress[c.Address] = c
+	if !c.Deposed {
+		p.byAddress[c.Address] = c
+	}
 }
 
 // instance evaluates one instance and compares it with what is there.
@@ -256,7 +259,8 @@ func (p *Plan) addOrphans() {
 			p.add(p.deletion(r.Address))
 		}
 	}
-	slices.SortStableFunc(p.Changes, func(a, b *Change) int { return a.Address.Compare(b.Address) })
+	p.addDeposed()
+	slices.SortStableFunc(p.Changes, compareChanges)
 }
 
 func (p *Plan) deletion(a addr.Instance) *Change {
@@ -271,7 +275,7 @@ func (p *Plan) deletion(a addr.Instance) *Change {
 	} else {
 		c.Before = rec.Actual.Attributes
 	}
-	c.Sensitive = parsePaths(rec.Record.Sensitive)
+	c.Sensitive = pathsIn(c.Before, rec.Record.Sensitive)
 	if rec.Actual != nil && p.letsGo(a) != nil {
 		c.Action, c.Releases = Forget, true
 		return c

@@ -61,6 +61,8 @@ type FileVariable struct {
 type FileChange struct {
 	Address         addr.Instance `json:"address"`
 	Action          string        `json:"action"`
+	CreateFirst     bool          `json:"create_first,omitempty"`
+	Deposed         bool          `json:"deposed,omitempty"`
 	Reason          string        `json:"reason,omitempty"`
 	Before          []byte        `json:"before"` // msgpack of the schema's implied type: it has unknown values
 	After           []byte        `json:"after"`
@@ -190,7 +192,7 @@ func encodeChange(c *Change) (FileChange, error) {
 	}
 	return FileChange{
 		PreviousAddress: c.PreviousAddress, Import: id,
-		Address: c.Address, Action: c.Action.String(), Reason: c.Reason,
+		Address: c.Address, Action: c.Action.String(), CreateFirst: c.CreateFirst, Deposed: c.Deposed, Reason: c.Reason,
 		Before: before, After: after, Sensitive: c.SensitivePaths(), SensitiveBefore: formatPaths(c.SensitiveBefore),
 	}, errors.Join(err1, err2)
 }
@@ -291,7 +293,10 @@ func (f *File) Plan(registry *providers.Registry) (*Plan, error) {
 }
 
 func (fc FileChange) change(registry *providers.Registry) (*Change, error) {
-	c := &Change{Address: fc.Address, Action: actionNamed(fc.Action), Reason: fc.Reason, PreviousAddress: fc.PreviousAddress}
+	c := &Change{
+		Address: fc.Address, Action: actionNamed(fc.Action), CreateFirst: fc.CreateFirst, Deposed: fc.Deposed, Reason: fc.Reason,
+		PreviousAddress: fc.PreviousAddress,
+	}
 	if fc.Import != "" {
 		c.Importing = &Importing{ID: fc.Import}
 	}
@@ -346,20 +351,22 @@ func (f *File) Matches(p *Plan) error {
 
 // firstDifference gives the address of a managed instance whose change is not the same.
 func firstDifference(then, now []FileChange) string {
-	find := func(list []FileChange, a addr.Instance) *FileChange {
-		i, ok := slices.BinarySearchFunc(list, a, func(c FileChange, a addr.Instance) int { return c.Address.Compare(a) })
+	find := func(list []FileChange, wanted FileChange) *FileChange {
+		i, ok := slices.BinarySearchFunc(list, wanted, func(a, b FileChange) int {
+			return compareObjects(a.Address, a.Deposed, b.Address, b.Deposed)
+		})
 		if !ok {
 			return nil
 		}
 		return &list[i]
 	}
 	for _, c := range then {
-		if c.Address.Mode == addr.Managed && !c.same(find(now, c.Address)) {
+		if c.Address.Mode == addr.Managed && !c.same(find(now, c)) {
 			return c.Address.String()
 		}
 	}
 	for _, c := range now {
-		if c.Address.Mode == addr.Managed && find(then, c.Address) == nil {
+		if c.Address.Mode == addr.Managed && find(then, c) == nil {
 			return c.Address.String()
 		}
 	}
@@ -373,5 +380,6 @@ func (fc FileChange) same(o *FileChange) bool {
 		}
 		return *c.PreviousAddress
 	}
-	return o != nil && fc.Action == o.Action && moved(&fc) == moved(o) && fc.Import == o.Import && bytes.Equal(fc.Before, o.Before) && bytes.Equal(fc.After, o.After)
+	return o != nil && fc.Action == o.Action && moved(&fc) == moved(o) && fc.Import == o.Import && fc.CreateFirst == o.CreateFirst &&
+		bytes.Equal(fc.Before, o.Before) && bytes.Equal(fc.After, o.After)
 }

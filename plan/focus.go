@@ -237,7 +237,7 @@ func (d *decision) untouched(b *block, a addr.Instance) *Change {
 	c := &Change{
 		Address: a, Schema: b.schema, Action: NoOp, Range: &b.cfg.DeclRange, Prior: rec.Actual,
 		Before: rec.Actual.Attributes, After: rec.Actual.Attributes, Config: cty.NullVal(b.schema.ImpliedType()),
-		Sensitive: parsePaths(rec.Record.Sensitive), SensitiveBefore: parsePaths(rec.Record.Sensitive),
+		Sensitive: pathsIn(rec.Actual.Attributes, rec.Record.Sensitive), SensitiveBefore: parsePaths(rec.Record.Sensitive),
 		Untouched: true,
 	}
 	if scope, diags := b.scope(a.Key); !diags.HasErrors() {
@@ -292,4 +292,5 @@ func (p *Plan) planRefresh() {
 		}
 		p.add(c)
 	}
+	p.forgetDeposed()
 }

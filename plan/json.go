@@ -34,6 +34,7 @@ type JSONChange struct {
 	Type         string     `json:"type"`
 	Name         string     `json:"name"`
 	Index        any        `json:"index,omitempty"`
+	Deposed      string     `json:"deposed,omitempty"`
 	ProviderName string     `json:"provider_name"`
 	Change       JSONValues `json:"change"`
 	ActionReason string     `json:"action_reason,omitempty"`
@@ -125,9 +126,15 @@ func (c *Change) json() (JSONChange, error) {
 	} else if s, ok := c.Address.Key.Str(); ok {
 		j.Index = s
 	}
+	if c.Deposed {
+		j.Deposed = DeposedKey
+	}
 	v, err := values(c.Action, c.Before, c.After, false)
 	if err != nil {
 		return j, fmt.Errorf("%s: %w", c.Address, err)
+	}
+	if c.CreateFirst {
+		v.Actions = []string{"create", "delete"}
 	}
 	before := c.SensitiveBefore
 	if c.Action == Delete {
@@ -147,7 +154,7 @@ func (c *Change) json() (JSONChange, error) {
 			}
 		}
 	}
-	if c.Action == Delete && c.Reason != "" {
+	if c.Action == Delete && c.Reason != "" && !c.Deposed {
 		j.ActionReason = "delete_because_no_resource_config"
 	}
 	if c.PreviousAddress != nil {

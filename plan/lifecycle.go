@@ -92,11 +92,14 @@ func (b *block) ignore(config, there cty.Value) cty.Value {
 	if there.IsNull() {
 		return config
 	}
-	if l.IgnoreAll {
-		return conform(there, config.Type())
+	switch {
+	case l.IgnoreAll:
+		return conform(there, b.schema.SettableType())
+	case len(l.Ignore) > 0:
+		there = conform(there, b.schema.SettableType())
 	}
 	for _, item := range l.Ignore {
-		config = keep(config, conform(there, config.Type()), item.Path)
+		config = keep(config, there, item.Path)
 	}
 	return config
 }
@@ -135,47 +138,59 @@ func keep(v, there cty.Value, path cty.Path) cty.Value {
 	}
 	switch step := path[0].(type) {
 	case cty.GetAttrStep:
-		if v.Type().IsMapType() {
-			return keepElement(v, there, cty.StringVal(step.Name), path[1:])
-		}
-		m := v.AsValueMap()
-		m[step.Name] = keep(m[step.Name], there.GetAttr(step.Name), path[1:])
-		return cty.ObjectVal(m)
+		return keepNamed(v, there, step.Name, path[1:])
 	case cty.IndexStep:
-		return keepElement(v, there, step.Key, path[1:])
+		if step.Key.Type() == cty.String {
+			return keepNamed(v, there, step.Key.AsString(), path[1:])
+		}
+		i, _ := step.Key.AsBigFloat().Int64()
+		return keepNumbered(v, there, int(i), path[1:])
 	}
 	return v
 }
 
-// keepElement is keep for an element of a map or list. An element that is not there goes.
-func keepElement(v, there, key cty.Value, rest cty.Path) cty.Value {
-	has := func(v cty.Value) bool { return v.HasIndex(key).IsKnown() && v.HasIndex(key).True() }
-	if v.Type().IsListType() {
-		if !has(v) || !has(there) {
-			return v
-		}
-		list := v.AsValueSlice()
-		i, _ := key.AsBigFloat().Int64()
-		list[i] = keep(list[i], there.Index(key), rest)
-		return cty.ListVal(list)
+// keepNamed is keep for an element of a map, or an attribute. One that is not there goes.
+func keepNamed(v, there cty.Value, name string, rest cty.Path) cty.Value {
+	if !isKeyed(v) || !isKeyed(there) {
+		return v
 	}
 	m := v.AsValueMap()
 	if m == nil {
 		m = map[string]cty.Value{}
 	}
-	name := key.AsString()
+	old, had := there.AsValueMap()[name]
+	now, has := m[name]
 	switch {
-	case !has(there):
+	case !had:
 		delete(m, name)
-	case len(rest) == 0 || !has(v):
-		m[name] = there.Index(key)
+	case len(rest) == 0 || !has:
+		m[name] = old
 	default:
-		m[name] = keep(m[name], there.Index(key), rest)
+		m[name] = keep(now, old, rest)
 	}
-	if len(m) == 0 {
+	switch {
+	case v.Type().IsObjectType() || !cty.CanMapVal(m): // the latter where a value may have any type
+		return cty.ObjectVal(m)
+	case len(m) == 0:
 		return cty.MapValEmpty(v.Type().ElementType())
 	}
 	return cty.MapVal(m)
+}
+
+// keepNumbered is keep for an element of a list, or of a tuple.
+func keepNumbered(v, there cty.Value, i int, rest cty.Path) cty.Value {
+	if !isSequence(v) || !isSequence(there) {
+		return v
+	}
+	list, old := v.AsValueSlice(), there.AsValueSlice()
+	if i < 0 || i >= len(list) || i >= len(old) {
+		return v
+	}
+	list[i] = keep(list[i], old[i], rest)
+	if v.Type().IsListType() && cty.CanListVal(list) {
+		return cty.ListVal(list)
+	}
+	return cty.TupleVal(list)
 }
 
 // triggered lists the instances that a change of others replaces: replace_triggered_by.
@@ -233,7 +248,7 @@ func (p *Plan) checkProtected() hcl.Diagnostics {
 	var diags hcl.Diagnostics
 	for _, c := range p.Changes {
 		r := p.Input.Config.Resource(c.Address.Resource)
-		if r == nil || !r.Lifecycle.PreventDestroy || !c.removes() {
+		if r == nil || !r.Lifecycle.PreventDestroy || !c.removes() || c.Deposed {
 			continue
 		}
 		why := ""

@@ -12,6 +12,7 @@
 //	dependency.go what an instance depends on
 //	decide.go     wanted against real -> a Change an instance
 //	cascade.go    what a change takes along: a replaced namespace its links
+//	createfirst.go  create_before_destroy; deposed.go what an interrupted one left
 //	lifecycle.go  what lifecycle blocks ask for
 //	import.go     what is there already and becomes a resource; removed.go: what is let go of
 //	focus.go      what the command line asks for: a part only, a replacement
@@ -80,7 +81,10 @@ type Plan struct {
 
 	Evaluator *Evaluator
 
-	byAddress map[addr.Instance]*Change
+	Restored []*state.Resource // deposed objects whose successors a crash kept from being made
+
+	byAddress map[addr.Instance]*Change // without deposed objects
+	deposed   map[addr.Instance]*Recorded
 	records   []*state.Resource // in the order of addresses
 	recorded  map[addr.Instance]*Recorded
 	previous  map[addr.Instance]addr.Instance // of what was moved, by its address now
@@ -125,6 +129,12 @@ type Change struct {
 	Dependencies    []Dependency
 	Range           *hcl.Range // the block's header; nil when it is no longer in configuration
 
+	// CreateFirst is of a Replace that makes the new object before the old one is destroyed.
+	CreateFirst bool
+	firstFor    *Change // what depends on it and asked for that, where it did not itself
+
+	Deposed bool // it is about the deposed object of the address, not the recorded one
+
 	Untouched bool // the plan is not about it: it stays as it is, and as it is recorded
 
 	PreviousAddress *addr.Instance // that it is recorded at, where it was moved
@@ -168,7 +178,7 @@ func (p *Plan) HasChanges() bool {
 // NeedsApply reports whether apply has anything to do, be it only for the record: objects
 // that are gone already, or that were read and are not as recorded.
 func (p *Plan) NeedsApply() bool {
-	if p.HasChanges() || p.HasMoves() || len(p.Drift) > 0 {
+	if p.HasChanges() || p.HasMoves() || len(p.Drift)+len(p.Restored) > 0 {
 		return true
 	}
 	return slices.ContainsFunc(p.Changes, func(c *Change) bool { return c.Action == Forget || c.Action == Read || c.Adopts() })
@@ -263,6 +273,7 @@ func (p *Plan) make(ctx context.Context) hcl.Diagnostics {
 	diags = append(diags, p.checkReleases()...)
 	diags = append(diags, p.checkReplace()...)
 	diags = append(diags, p.checkProtected()...)
+	diags = append(diags, p.checkTwo()...)
 	diags = append(diags, p.checkNeeds()...)
 	diags = append(diags, p.checkContradictions()...)
 	if diags.HasErrors() {

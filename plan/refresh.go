@@ -2,12 +2,15 @@ package plan
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"runtime"
+	"slices"
 	"sync"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
+	ctyjson "github.com/zclconf/go-cty/cty/json"
 
 	"github.com/diyform/diyform/internal/addr"
 	"github.com/diyform/diyform/internal/diag"
@@ -20,14 +23,20 @@ import (
 func (p *Plan) refresh(ctx context.Context) hcl.Diagnostics {
 	p.recorded = make(map[addr.Instance]*Recorded, len(p.Input.State.Resources))
 	p.records = p.Input.State.Sorted()
-	objects, diags := decodeRecords(p.Input.Registry, p.records)
+	p.deposed = map[addr.Instance]*Recorded{}
+	all := slices.Concat(p.records, p.Input.State.SortedDeposed())
+	objects, diags := decodeRecords(p.Input.Registry, all)
 	if diags.HasErrors() {
 		return diags
 	}
 	bySession := map[providers.Session][]*Recorded{}
-	for i, r := range p.records {
+	for i, r := range all {
 		rec := &Recorded{Object: objects[i], Record: r}
-		p.recorded[r.Address] = rec
+		if i < len(p.records) {
+			p.recorded[r.Address] = rec
+		} else {
+			p.deposed[r.Address] = rec
+		}
 		// After a reboot nothing that was recorded is there but files, and numbers that the
 		// kernel gave may mean something else now.
 		switch {
@@ -41,6 +50,7 @@ func (p *Plan) refresh(ctx context.Context) hcl.Diagnostics {
 	}
 	diags = append(diags, read(ctx, bySession)...)
 	if !diags.HasErrors() {
+		p.sortOut()
 		p.noteDrift()
 	}
 	return diags
@@ -92,7 +102,7 @@ func DecodeRecord(registry *providers.Registry, r *state.Resource) (*providers.O
 // their addresses.
 func Refresh(ctx context.Context, in Input, pick func(addr.Instance) bool) ([]*Recorded, hcl.Diagnostics) {
 	chosen := *in.State
-	chosen.Resources = map[addr.Instance]*state.Resource{}
+	chosen.Resources, chosen.Deposed = map[addr.Instance]*state.Resource{}, nil
 	for a, r := range in.State.Resources {
 		if pick(a) {
 			chosen.Resources[a] = r
@@ -125,6 +135,16 @@ func decodeRecord(r *state.Resource, s *schema.Schema) (*providers.Object, error
 	}
 	o.Attributes = v
 	return o, nil
+}
+
+// PlainAttributes gives recorded attributes as other programs expect them: an attribute of any
+// type as its value alone, where the record has its type too.
+func PlainAttributes(registry *providers.Registry, r *state.Resource) (json.RawMessage, error) {
+	o, t, err := DecodeRecord(registry, r)
+	if err != nil || !t.Schema().ImpliedType().HasDynamicTypes() {
+		return r.Attributes, err
+	}
+	return ctyjson.Marshal(o.Attributes, o.Attributes.Type())
 }
 
 // read takes one snapshot a provider, all providers at once.

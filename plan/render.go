@@ -150,7 +150,11 @@ func (r *renderer) body(c *Change) {
 		r.line("    }\n")
 		return
 	}
-	r.line("%s%s %s %q %q {", pad, r.symbol(c.Action), keyword, c.Address.Type, c.Address.Name)
+	symbol := r.symbol(c.Action)
+	if c.CreateFirst {
+		symbol = r.Green("+") + "/" + r.Red("-")
+	}
+	r.line("%s%s %s %q %q {", pad, symbol, keyword, c.Address.Type, c.Address.Name)
 	b := &blockRenderer{renderer: r, change: c}
 	b.block(c.Schema, c.Before, c.After, "", 6)
 	r.line("    }\n")
@@ -214,6 +218,9 @@ func (b *blockRenderer) attribute(a *schema.Attribute, x, y cty.Value, path stri
 	suffix := ""
 	if b.change.Action == Replace && a.Replaces(x) && !a.Equal(x, y) && !isNull(b.change.Before) {
 		suffix = b.Red(" # forces replacement")
+	}
+	if a.Type == cty.DynamicPseudoType && !isNull(x) && y.IsWhollyKnown() && b.value(x, path, indent, "") == b.value(y, path, indent, "") {
+		suffix = b.Faint(fmt.Sprintf(" # %s becomes %s", x.Type().FriendlyName(), y.Type().FriendlyName())) + suffix
 	}
 	lead := strings.Repeat(" ", indent) + b.symbol(elementAction(x, y)) + " " + fmt.Sprintf("%-*s", width, a.Name) + " = "
 	b.line("%s%s%s", lead, b.became(x, y, path, indent+2), suffix)

@@ -4,7 +4,7 @@ import "fmt"
 
 // headline says what becomes of an object.
 func (c *Change) headline() string {
-	a := c.Address.String()
+	a := c.title()
 	switch {
 	case c.Releases:
 		return a + " will no longer be managed by diyform, but will not be destroyed"

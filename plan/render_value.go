@@ -69,11 +69,20 @@ func (b *blockRenderer) list(v cty.Value, path string, at layout) string {
 	}
 	var out strings.Builder
 	out.WriteString("[\n")
-	for it := v.ElementIterator(); it.Next(); {
+	i := 0
+	for it := v.ElementIterator(); it.Next(); i++ {
 		_, e := it.Element()
-		fmt.Fprintf(&out, "%s%s,\n", at.lead(), b.nestedValue(e, path, at.inner()))
+		fmt.Fprintf(&out, "%s%s,\n", at.lead(), b.element(e, indexPath(path, i), at))
 	}
 	return out.String() + strings.Repeat(" ", at.indent) + "]"
+}
+
+// element writes one element of a collection unless it is hidden.
+func (b *blockRenderer) element(v cty.Value, path string, at layout) string {
+	if b.change.hides(path) {
+		return Hidden
+	}
+	return b.nestedValue(v, path, at.inner())
 }
 
 func (b *blockRenderer) keyed(v cty.Value, path string, at layout) string {
@@ -86,11 +95,7 @@ func (b *blockRenderer) keyed(v cty.Value, path string, at layout) string {
 	var out strings.Builder
 	out.WriteString("{\n")
 	for _, k := range keys {
-		text := Hidden
-		if sub := joinPath(path, k); !b.change.hides(sub) {
-			text = b.nestedValue(m[k], sub, at.inner())
-		}
-		fmt.Fprintf(&out, "%s%-*s = %s\n", at.lead(), width, strconv.Quote(k), text)
+		fmt.Fprintf(&out, "%s%-*s = %s\n", at.lead(), width, strconv.Quote(k), b.element(m[k], joinPath(path, k), at))
 	}
 	return out.String() + strings.Repeat(" ", at.indent) + "}"
 }
@@ -123,7 +128,7 @@ func (b *blockRenderer) became(x, y cty.Value, path string, indent int) string {
 	case action == Delete:
 		return b.value(x, path, indent, b.symbol(Delete)+" ") + " -> null"
 	case isSequence(x) && isSequence(y):
-		return b.sequence(x, y, indent)
+		return b.sequence(x, y, path, indent)
 	case isKeyed(x) && isKeyed(y):
 		return b.mapping(x, y, path, indent)
 	}
@@ -131,28 +136,35 @@ func (b *blockRenderer) became(x, y cty.Value, path string, indent int) string {
 }
 
 // sequence writes the elements that went and came between two lists, in order.
-func (b *blockRenderer) sequence(x, y cty.Value, indent int) string {
+func (b *blockRenderer) sequence(x, y cty.Value, path string, indent int) string {
 	at := layout{indent: indent, step: 4}
+	texts := func(v cty.Value) []string {
+		var out []string
+		for i, e := range v.AsValueSlice() {
+			out = append(out, b.element(e, indexPath(path, i), at))
+		}
+		return out
+	}
 	left := map[string]int{}
-	text := func(e cty.Value) string { return b.nestedValue(e, "", at.inner()) }
-	for _, e := range y.AsValueSlice() {
-		left[text(e)]++
+	now := texts(y)
+	for _, t := range now {
+		left[t]++
 	}
 	var out strings.Builder
 	line := func(mark, text string) {
 		at.mark = mark
 		fmt.Fprintf(&out, "%s%s,\n", at.lead(), text)
 	}
-	for _, e := range x.AsValueSlice() {
-		if t := text(e); left[t] > 0 {
+	for _, t := range texts(x) {
+		if left[t] > 0 {
 			left[t]--
 			line("", t)
 		} else {
 			line(b.symbol(Delete)+" ", t)
 		}
 	}
-	for _, e := range y.AsValueSlice() {
-		if t := text(e); left[t] > 0 {
+	for _, t := range now {
+		if left[t] > 0 {
 			left[t]--
 			line(b.symbol(Create)+" ", t)
 		}

@@ -28,6 +28,7 @@ func unmark(s *schema.Schema, v cty.Value) (cty.Value, []cty.Path) {
 	for _, m := range marked {
 		if _, ok := m.Marks[marks.Sensitive]; ok {
 			paths = append(paths, s.Addressable(m.Path))
+			paths = append(paths, s.Copies(m.Path)...)
 		}
 	}
 	return plain, distinctPaths(paths)
@@ -116,21 +117,6 @@ func (c *Change) censor(diags hcl.Diagnostics) hcl.Diagnostics {
 // Censor does the same for a recorded resource.
 func (r *Recorded) Censor(diags hcl.Diagnostics) hcl.Diagnostics {
 	return censor(diags, r.Object.Attributes, pathsIn(r.Object.Attributes, r.Record.Sensitive))
-}
-
-// pathsIn gives the paths of those parts of v that a record lists.
-func pathsIn(v cty.Value, listed []string) []cty.Path {
-	var paths []cty.Path
-	if len(listed) == 0 {
-		return nil
-	}
-	_ = cty.Walk(v, func(path cty.Path, _ cty.Value) (bool, error) {
-		if slices.Contains(listed, formatPath(path)) {
-			paths = append(paths, path.Copy())
-		}
-		return true, nil
-	})
-	return paths
 }
 
 // Hides reports whether an attribute, "command", is recorded as sensitive or has parts that are.

@@ -17,17 +17,19 @@ import (
 type StepKind uint8
 
 const (
-	Apply  StepKind = iota // create, update or read; nothing for a NoOp, which others may wait for
-	Remove                 // delete, alone or as the first half of a replacement
-	AllOf                  // nothing: comes after every Apply of a block
-	NoneOf                 // nothing: comes after every Remove of what depends on a block
+	Apply    StepKind = iota // create, update or read; nothing for a NoOp, which others may wait for
+	Remove                   // delete, alone or as the first half of a replacement
+	AllOf                    // nothing: comes after every Apply of a block
+	NoneOf                   // nothing: comes after every Remove of what depends on a block
+	LetGo                    // nothing: comes after every Apply of an Update of what depended on a block
+	Switched                 // the same, and of a Replace too
 )
 
 // Step is one node of the graph that apply carries out.
 type Step struct {
 	Kind   StepKind
 	Change *Change       // of Apply and Remove
-	Block  addr.Resource // of AllOf and NoneOf; with nothing but a Module: of all blocks in that
+	Block  addr.Resource // of the others; with nothing but a Module: of all blocks in that
 }
 
 // Follows reports whether the object of a Remove goes by itself with what it lives in, which
@@ -42,7 +44,7 @@ func (s Step) String() string {
 		if s.Change.Releases {
 			return "release of " + s.Change.Address.String()
 		}
-		return "delete of " + s.Change.Address.String()
+		return "delete of " + s.Change.title()
 	}
 	return Dependency{Block: s.Block}.String()
 }
@@ -56,8 +58,10 @@ func (s Step) String() string {
 //	apply Y   after  remove X     Y takes the place (the name) that X held
 //	apply X   after  apply Y      Y gives the namespace the network that X's gateway is on
 //	remove X  after  apply Z      Z depended on X and is now made independent of it
+//	remove X  after  apply X      and after what depends on X: create_before_destroy, see createfirst.go
 //
-// The last two, and then going along, are wishes: they give way where they would make a circle.
+// That X comes after what gives its gateway's network, that Z is made independent of X before,
+// and then going along, are wishes: they give way where they would make a circle.
 func (p *Plan) Steps() (*dag.Graph[Step], hcl.Diagnostics) {
 	if p.steps != nil {
 		return p.steps, nil
@@ -91,6 +95,7 @@ type stepBuilder struct {
 
 	vacate map[providers.Place]*Change // of what goes or moves
 	blocks map[addr.Resource][]*Change
+	left   map[addr.Instance]*Change // deposed objects
 	// modules has the changes in each module that something depends on.
 	modules map[addr.Module][]*Change
 }
@@ -128,7 +133,11 @@ func (b *stepBuilder) index() {
 	b.vacate = map[providers.Place]*Change{}
 	b.blocks = map[addr.Resource][]*Change{}
 	b.modules = map[addr.Module][]*Change{}
+	b.left = map[addr.Instance]*Change{}
 	for _, c := range b.Changes {
+		if c.Deposed {
+			b.left[c.Address] = c
+		}
 		b.blocks[c.Address.Resource] = append(b.blocks[c.Address.Resource], c)
 		if c.Address.Mode == addr.Data {
 			continue
@@ -155,7 +164,10 @@ func (b *stepBuilder) after(from, to int) {
 // orderApply puts the making of c after what it needs.
 func (b *stepBuilder) orderApply(c *Change) {
 	self := b.node(Apply, c)
-	if c.Action == Replace {
+	switch {
+	case c.CreateFirst:
+		b.orderCreateFirst(c)
+	case c.Action == Replace:
 		b.after(self, b.node(Remove, c))
 	}
 	for _, d := range c.Dependencies {
@@ -238,17 +250,20 @@ func (b *stepBuilder) orderDependents(c *Change) {
 		return
 	}
 	within := b.was(c)
-	for _, text := range b.recorded[c.Address].Record.Dependencies {
+	for _, text := range b.RecordOf(c).Dependencies {
 		d, err := ParseDependency(text)
 		if err != nil {
 			continue // of another version; the places below still tell
 		}
 		if dep := b.byAddress[d.Block.Instance(d.Key)]; dep != nil {
 			b.removeAfter(dep, own, c)
+			if left := b.left[dep.Address]; left != nil && (c.removes() || !dep.CreateFirst) {
+				b.removeAfter(left, own, c)
+			}
 			continue
 		}
-		if len(b.changesOf(d)) > 0 && !b.followsOneOf(c, d) {
-			b.after(b.noneOf(d), own)
+		if len(b.changesOf(d)) > 0 {
+			b.removeAllAfter(d, own, c)
 		}
 	}
 	for _, place := range slices.Concat(within.Within, within.Uses, within.Attached) {
@@ -261,13 +276,33 @@ func (b *stepBuilder) orderDependents(c *Change) {
 // removeAfter puts the removal of dep, if it is removed, after the step own of c, unless c
 // goes along with dep.
 func (b *stepBuilder) removeAfter(dep *Change, own int, c *Change) {
-	if !dep.removes() || c.follows && b.livesIn(c, dep) {
+	if !dep.removes() {
 		return
 	}
-	if !c.removes() && dep.Action == Replace {
+	if c.Action == Replace && b.outlasts(dep) && b.detach {
+		b.after(b.node(Remove, dep), b.node(Apply, c))
+	}
+	if c.follows && b.livesIn(c, dep) {
+		return
+	}
+	if !c.removes() && dep.Action == Replace && !dep.CreateFirst {
 		return // c is updated after dep is there again
 	}
 	b.after(b.node(Remove, dep), own)
+}
+
+// removeAllAfter is removeAfter for all instances of a block or in a module.
+func (b *stepBuilder) removeAllAfter(d Dependency, own int, c *Change) {
+	switch {
+	case b.followsOneOf(c, d):
+	case c.removes():
+		b.after(b.noneOf(d), own)
+	default:
+		b.after(b.letGo(d), own)
+	}
+	if c.applies() && b.detach {
+		b.after(b.switched(d), b.node(Apply, c))
+	}
 }
 
 // changesOf lists the changes of a block, or of all that is in a module.
@@ -305,13 +340,18 @@ func (b *stepBuilder) livesIn(c, dep *Change) bool {
 // noneOf is the step before any instance of a block or in a module is removed, and after everything that
 // depended on the whole block has let go.
 func (b *stepBuilder) noneOf(d Dependency) int {
+	return b.beforeRemoves(NoneOf, d, func(*Change) bool { return true })
+}
+
+// beforeRemoves is a step before the removes of those of d that are chosen.
+func (b *stepBuilder) beforeRemoves(kind StepKind, d Dependency, chosen func(*Change) bool) int {
 	before := b.g.Len()
-	n := b.g.AddNode(Step{Kind: NoneOf, Block: d.Block})
+	n := b.g.AddNode(Step{Kind: kind, Block: d.Block})
 	if b.g.Len() == before {
 		return n
 	}
 	for _, c := range b.changesOf(d) {
-		if c.removes() && !c.follows {
+		if c.removes() && !c.follows && chosen(c) {
 			b.after(b.node(Remove, c), n)
 		}
 	}

@@ -41,6 +41,9 @@ type Type interface {
 	Validate(v cty.Value) error
 	// Conflicts tells what of v contradicts other resources, as Problems, joined.
 	Conflicts(v cty.Value, others Others) error
+	// Apart tells why the kernel cannot have both a resource's old and its new object: see
+	// Aparter. That they would hold one place it leaves to the caller.
+	Apart(old, planned cty.Value) error
 	// Places tells what the object occupies and needs; parts not known yet are left out.
 	Places(v cty.Value) Places
 	// Lasts reports whether a reboot leaves objects of the type.

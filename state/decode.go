@@ -27,7 +27,7 @@ const documentAdvice = "If it was changed by hand, undo that; else restore it fr
 var (
 	documentShape = shape{"the state", []member{
 		{"format", true}, {"lineage", true}, {"serial", true}, {"boot_id", true},
-		{"outputs", true}, {"resources", true},
+		{"outputs", true}, {"resources", true}, {"deposed", false},
 	}}
 	outputShape = shape{"an output", []member{
 		{"type", true}, {"value", true}, {"sensitive", false},
@@ -98,6 +98,9 @@ func (c *cursor) documentMember(st *State, key string) (err error) {
 		err = c.outputs(st.Outputs)
 	case "resources":
 		err = c.array("the resources", func() error { return c.documentResource(st.Resources) })
+	case "deposed":
+		st.Deposed = map[addr.Instance]*Resource{}
+		err = c.array("the deposed objects", func() error { return c.documentResource(st.Deposed) })
 	}
 	return err
 }

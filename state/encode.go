@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strconv"
 	"unicode/utf8"
+
+	"github.com/diyform/diyform/internal/addr"
 )
 
 // encode gives the document's bytes: the same state gives the same bytes.
@@ -28,17 +30,10 @@ func encode(st *State) ([]byte, error) {
 		e.key(name).output(st.Outputs[name])
 	}
 	e.close('}')
-	e.key("resources").open('[')
-	for at, r := range st.Resources {
-		e.fail(r.check(at))
+	e.resources("resources", st.Resources)
+	if len(st.Deposed) > 0 {
+		e.resources("deposed", st.Deposed)
 	}
-	for _, r := range st.Sorted() {
-		e.element().open('{')
-		e.key("address").string(r.Address.String())
-		e.resource(r)
-		e.close('}')
-	}
-	e.close(']')
 	e.close('}')
 	if e.err != nil {
 		return nil, fmt.Errorf("encode state: %w", e.err)
@@ -154,6 +149,20 @@ func (e *encoder) output(o *Output) {
 		e.key("sensitive").bool(true)
 	}
 	e.close('}')
+}
+
+func (e *encoder) resources(key string, resources map[addr.Instance]*Resource) {
+	e.key(key).open('[')
+	for at, r := range resources {
+		e.fail(r.check(at))
+	}
+	for _, r := range sorted(resources) {
+		e.element().open('{')
+		e.key("address").string(r.Address.String())
+		e.resource(r)
+		e.close('}')
+	}
+	e.close(']')
 }
 
 // resource writes the members after the address into an object that is open.

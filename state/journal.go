@@ -45,6 +45,7 @@ type Entry struct {
 	address  addr.Instance
 	resource *Resource
 	problem  string
+	deposed  bool // see Depose
 }
 
 // Intent says that the kernel is about to be asked. The resource is what will be recorded if
@@ -192,6 +193,9 @@ func (entry Entry) line() ([]byte, error) {
 	e.key("entry").string(entry.kind)
 	e.key("action").string(string(entry.action))
 	e.key("address").string(entry.address.String())
+	if entry.deposed {
+		e.key("deposed").bool(true)
+	}
 	if entry.problem != "" {
 		e.key("error").string(entry.problem)
 	}
@@ -217,6 +221,8 @@ func (entry Entry) check() error {
 		return errors.New("the entry is neither an intent nor an outcome, which is a bug")
 	case !entry.action.valid():
 		return fmt.Errorf("the action %q is unknown, which is a bug", entry.action)
+	case entry.deposed && entry.action == Update:
+		return errors.New("an update of a deposed object, which is a bug")
 	case entry.resource != nil:
 		return entry.resource.check(entry.address)
 	case entry.kind == kindIntent && entry.action != Delete:

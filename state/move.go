@@ -50,8 +50,11 @@ func (s *State) Moved(to map[addr.Instance]addr.Instance) *State {
 		next.Resources[r.Address] = r
 		left[r.Address.Resource.String()] = true
 	}
-	for a, r := range next.Resources {
-		next.Resources[a] = r.withDependencies(to, blocks, left)
+	next.Deposed = s.movedDeposed(to)
+	for _, list := range []map[addr.Instance]*Resource{next.Resources, next.Deposed} {
+		for a, r := range list {
+			list[a] = r.withDependencies(to, blocks, left)
+		}
 	}
 	return &next
 }

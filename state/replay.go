@@ -29,7 +29,7 @@ var (
 		{"command", true},
 	}}
 	stepShape = shape{"an intent or outcome", []member{
-		{"entry", true}, {"action", true}, {"address", true}, {"error", false}, {"resource", true},
+		{"entry", true}, {"action", true}, {"address", true}, {"deposed", false}, {"error", false}, {"resource", true},
 	}}
 	endShape = shape{"an end entry", []member{{"entry", true}}}
 )
@@ -176,6 +176,8 @@ func (c *cursor) step(kind string) (Entry, error) {
 			entry.action, err = c.action()
 		case "address":
 			entry.address, err = c.address()
+		case "deposed":
+			entry.deposed, err = c.bool()
 		case "error":
 			entry.problem, err = c.string()
 		case "resource":
@@ -241,25 +243,19 @@ func (j *recorded) fits(st *State) error {
 // state without the journal is stale.
 func (j *recorded) fold(st *State) *Recovery {
 	st.Serial = j.serial + 1
-	open := map[addr.Instance]Entry{}
+	open := map[step]Entry{}
 	for _, entry := range j.entries {
 		if entry.kind == kindIntent {
-			open[entry.address] = entry
+			open[entry.of()] = entry
 			continue
 		}
-		delete(open, entry.address)
-		if entry.resource == nil {
-			delete(st.Resources, entry.address)
-		} else {
-			st.Resources[entry.address] = entry.resource
-		}
+		delete(open, entry.of())
+		st.settleEntry(entry)
 	}
 	recovery := &Recovery{Command: j.command}
-	for address, intent := range open {
-		recovery.Unfinished = append(recovery.Unfinished, Interrupted{address, intent.action})
-		if r := intent.unfinished(st.Resources[address]); r != nil {
-			st.Resources[address] = r
-		}
+	for of, intent := range open {
+		recovery.Unfinished = append(recovery.Unfinished, Interrupted{of.address, intent.action})
+		st.settleOpen(intent)
 	}
 	slices.SortFunc(recovery.Unfinished, func(a, b Interrupted) int { return a.Address.Compare(b.Address) })
 	return recovery

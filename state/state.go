@@ -41,6 +41,7 @@ type State struct {
 
 	Outputs   map[string]*Output
 	Resources map[addr.Instance]*Resource
+	Deposed   map[addr.Instance]*Resource // objects whose successors are in Resources; mostly nil
 }
 
 // Output is the value of an output block after the last apply.
@@ -99,9 +100,14 @@ func New(bootID string) *State {
 }
 
 // Sorted gives the resources in the order of their addresses.
-func (s *State) Sorted() []*Resource {
-	list := make([]*Resource, 0, len(s.Resources))
-	for _, r := range s.Resources {
+func (s *State) Sorted() []*Resource { return sorted(s.Resources) }
+
+// SortedDeposed does the same for the deposed objects.
+func (s *State) SortedDeposed() []*Resource { return sorted(s.Deposed) }
+
+func sorted(resources map[addr.Instance]*Resource) []*Resource {
+	list := make([]*Resource, 0, len(resources))
+	for _, r := range resources {
 		list = append(list, r)
 	}
 	slices.SortFunc(list, func(a, b *Resource) int { return a.Address.Compare(b.Address) })

@@ -34,7 +34,7 @@ func newOutput(v *view) *cobra.Command {
 			case raw:
 				return v.failWith(&diag.Problem{Summary: "No output named", Detail: "-raw prints one output: name it."}, "")
 			case asJSON:
-				return v.json(stateJSON(st)["values"].(map[string]any)["outputs"])
+				return v.json(outputsJSON(st))
 			}
 			v.printOutputs(st.Outputs)
 			return nil

@@ -2,10 +2,12 @@ package main
 
 import (
 	"encoding/json"
+	"slices"
 
 	"github.com/spf13/cobra"
 
 	"github.com/diyform/diyform/plan"
+	"github.com/diyform/diyform/providers"
 	"github.com/diyform/diyform/providers/registry"
 	"github.com/diyform/diyform/state"
 )
@@ -28,7 +30,11 @@ func newShow(v *view) *cobra.Command {
 				return v.stateError(err)
 			}
 			if asJSON {
-				return v.json(stateJSON(s.state))
+				doc, err := stateJSON(s.registry, s.state)
+				if err != nil {
+					return v.stateError(err)
+				}
+				return v.json(doc)
 			}
 			return s.showState()
 		},
@@ -66,7 +72,13 @@ func (s *session) showState() error {
 			return err
 		}
 	}
-	if len(s.state.Resources) == 0 && len(s.state.Outputs) == 0 {
+	for _, r := range s.state.SortedDeposed() {
+		s.view.printf("\n# The next apply destroys the deposed object of\n")
+		if err := s.showResource(r); err != nil {
+			return err
+		}
+	}
+	if len(s.state.Resources)+len(s.state.Deposed) == 0 && len(s.state.Outputs) == 0 {
 		s.view.printf("Nothing is recorded.\n")
 	}
 	if len(s.state.Outputs) > 0 {
@@ -86,13 +98,17 @@ func (s *session) showResource(r *state.Resource) error {
 }
 
 // stateJSON is the state in the form of `terraform show -json`, format 1.0.
-func stateJSON(st *state.State) map[string]any {
+func stateJSON(registry *providers.Registry, st *state.State) (map[string]any, error) {
 	resources := []map[string]any{}
-	for _, r := range st.Sorted() {
+	for i, r := range slices.Concat(st.Sorted(), st.SortedDeposed()) {
+		attributes, err := plan.PlainAttributes(registry, r)
+		if err != nil {
+			return nil, err
+		}
 		item := map[string]any{
 			"address": r.Address.String(), "mode": "managed", "type": r.Address.Type, "name": r.Address.Name,
 			"provider_name": "diyform", "schema_version": r.SchemaVersion,
-			"values": nullable(r.Attributes), "sensitive_values": sensitiveValues(r.Sensitive),
+			"values": nullable(attributes), "sensitive_values": sensitiveValues(r.Sensitive),
 		}
 		if i, ok := r.Address.Key.Int(); ok {
 			item["index"] = i
@@ -105,16 +121,23 @@ func stateJSON(st *state.State) map[string]any {
 		if r.Status == state.Tainted {
 			item["tainted"] = true
 		}
+		if i >= len(st.Resources) {
+			item["deposed_key"] = plan.DeposedKey
+		}
 		resources = append(resources, item)
 	}
+	return map[string]any{
+		"format_version": "1.0",
+		"values":         map[string]any{"outputs": outputsJSON(st), "root_module": map[string]any{"resources": resources}},
+	}, nil
+}
+
+func outputsJSON(st *state.State) map[string]any {
 	outputs := map[string]any{}
 	for name, o := range st.Outputs {
 		outputs[name] = map[string]any{"sensitive": o.Sensitive, "type": o.Type, "value": o.Value}
 	}
-	return map[string]any{
-		"format_version": "1.0",
-		"values":         map[string]any{"outputs": outputs, "root_module": map[string]any{"resources": resources}},
-	}
+	return outputs
 }
 
 func sensitiveValues(paths []string) map[string]any {

@@ -165,8 +165,12 @@ func newStateShow(v *view) *cobra.Command {
 				return s.showResource(r)
 			}
 			one := *s.state
-			one.Resources, one.Outputs = map[addr.Instance]*state.Resource{r.Address: r}, nil
-			return v.json(stateJSON(&one))
+			one.Resources, one.Deposed, one.Outputs = map[addr.Instance]*state.Resource{r.Address: r}, nil, nil
+			doc, err := stateJSON(s.registry, &one)
+			if err != nil {
+				return v.stateError(err)
+			}
+			return v.json(doc)
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print it as JSON, in the form of diyform show -json")

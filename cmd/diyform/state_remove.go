@@ -49,7 +49,8 @@ func removeRecords(st *state.State, addresses []string) ([]addr.Instance, error)
 	var gone []addr.Instance
 	for _, r := range records {
 		gone = append(gone, r.Address)
-		delete(st.Resources, r.Address)
+		st.Settle(r.Address, nil)
+		st.SettleDeposed(r.Address, nil)
 	}
 	return gone, nil
 }

@@ -116,7 +116,7 @@ var (
 func (p *progress) step(e apply.Event) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	name := p.palette.Bold(e.Address.String() + ":")
+	name := p.palette.Bold(plan.ObjectTitle(e.Address, e.Deposed) + ":")
 	switch e.Kind {
 	case apply.Started:
 		fmt.Fprintf(p.out, "%s %s\n", name, stepBegins[e.Action])

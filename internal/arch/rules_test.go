@@ -77,6 +77,11 @@ var layers = []layer{
 		reason:   "as above",
 	},
 	{
+		packages: "providers/builtin",
+		imports:  []string{"providers", "providers/schema"},
+		reason:   "what is only on record needs no kernel",
+	},
+	{
 		packages: "internal/linux/...",
 		imports:  []string{"internal/linux/..."},
 		reason:   "the kernel's interface has no idea of what it is used for",

@@ -58,7 +58,7 @@ func (p *page) table(header []string, rows [][]string) {
 
 // typeOf gives the type with what is asked of its value, in words.
 func typeOf(a *schema.Attribute) string {
-	text := a.Type.FriendlyName()
+	text := a.Type.FriendlyNameForConstraint()
 	switch {
 	case a.Unit != "":
 		text += ", " + a.Unit

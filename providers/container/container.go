@@ -226,6 +226,10 @@ func (container) Places(v *containerAttrs, unknown schema.Unknown) providers.Pla
 	return places
 }
 
+// Apart says that there cannot be two: processes, files, log and network name all go by the
+// resource's address.
+func (container) Apart(_, _ *containerAttrs) error { return providers.ErrOneOnly }
+
 // Read gives what the supervisor knows. A container that it does not know, and that runs, is
 // lost.
 func (container) Read(s *snapshot, r *recordedContainer) (*recordedContainer, error) {

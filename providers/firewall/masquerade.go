@@ -96,6 +96,15 @@ func (masquerade) Places(v *masqueradeAttrs, unknown schema.Unknown) providers.P
 	return providers.Places{Within: []providers.Place{providers.NetworkNamespace(v.Namespace)}}
 }
 
+// Apart says where two can be: the rules of one namespace are known by their resource's
+// address.
+func (masquerade) Apart(old, planned *masqueradeAttrs) error {
+	if old.Namespace == planned.Namespace {
+		return providers.ErrOneOnly
+	}
+	return nil
+}
+
 func (masquerade) Batch(v *masqueradeAttrs) string { return v.Namespace }
 
 func (masquerade) Check(s *snapshot, p *providers.Proposed[masqueradeAttrs]) error {

@@ -49,6 +49,11 @@ func (v *view) ourLink(name string, id linkIdentity, ours marks) *rtnl.Link {
 	if l := v.byIndex[id.Index]; l != nil && (ours.has(l.Alias) || id.made(l)) {
 		return l
 	}
+	// Where no index is on record, the name comes first: a predecessor that is yet to be
+	// destroyed has the same mark.
+	if l := v.link(name); l != nil && id.Index == 0 && (ours.has(l.Alias) || isUnmarked(l, id)) {
+		return l
+	}
 	for _, mark := range ours {
 		for _, l := range v.byAlias[mark] {
 			if id.Index == 0 || id.made(l) {

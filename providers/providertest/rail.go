@@ -3,6 +3,8 @@ package providertest
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/zclconf/go-cty/cty"
 
@@ -21,8 +23,11 @@ type railType struct{}
 
 func (railType) Read(s *snapshot, rec *providers.Recorded[railAttrs, identity]) (*providers.Recorded[railAttrs, identity], error) {
 	s.mustHave(railPlace(rec.Attrs.Name))
-	for name, r := range s.rails {
-		if known(s, rec, r.Serial, r.Mark) {
+	// By its name first: after a crash its predecessor may have the same mark.
+	names := append([]string{rec.Attrs.Name}, slices.Sorted(maps.Keys(s.rails))...)
+	for _, name := range names {
+		r, ok := s.rails[name]
+		if ok && known(s, rec, r.Serial, r.Mark) {
 			out := *rec
 			out.Attrs = railAttrs{Name: name, Width: r.Width, Serial: r.Serial}
 			out.Identity = identity{r.Serial}

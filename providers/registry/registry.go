@@ -4,6 +4,7 @@ package registry
 
 import (
 	"github.com/diyform/diyform/providers"
+	"github.com/diyform/diyform/providers/builtin"
 	"github.com/diyform/diyform/providers/container"
 	"github.com/diyform/diyform/providers/firewall"
 	"github.com/diyform/diyform/providers/network"
@@ -11,5 +12,5 @@ import (
 
 // New gives the registry of everything diyform can make and read.
 func New() *providers.Registry {
-	return providers.NewRegistry(network.Provider(), firewall.Provider(), container.Provider())
+	return providers.NewRegistry(network.Provider(), firewall.Provider(), container.Provider(), builtin.Provider())
 }

@@ -90,6 +90,14 @@ func decodeValue(v cty.Value, into reflect.Value, path string, u *Unknown) {
 		u.add(path)
 		return
 	}
+	if into.Type() == anyType {
+		if !v.IsWhollyKnown() {
+			u.add(path)
+			return
+		}
+		into.Set(reflect.ValueOf(Any{v}))
+		return
+	}
 	switch into.Kind() {
 	case reflect.String:
 		into.SetString(v.AsString())
@@ -229,6 +237,9 @@ func encodeValue(v reflect.Value, t cty.Type) cty.Value {
 		}
 		return cty.MapVal(elems)
 	case reflect.Struct:
+		if v.Type() == anyType {
+			return v.Interface().(Any).value()
+		}
 		return of(v.Type()).encode(v)
 	}
 	panic(fmt.Sprintf("schema: Go type %s has no counterpart in the language", v.Type()))

@@ -44,11 +44,18 @@ func fromJSON(v any, t cty.Type, path string) (cty.Value, error) {
 			return number(string(v))
 		}
 	case []any:
-		if t.IsListType() {
+		switch {
+		case t.IsListType():
 			return listFromJSON(v, t.ElementType(), path)
+		case t.IsSetType():
+			return setFromJSON(v, t.ElementType(), path)
+		case t.IsTupleType():
+			return tupleFromJSON(v, t.TupleElementTypes(), path)
 		}
 	case map[string]any:
 		switch {
+		case t == cty.DynamicPseudoType:
+			return anyFromJSON(v, path)
 		case t.IsObjectType():
 			return objectFromJSON(v, t, path)
 		case t.IsMapType():

@@ -15,6 +15,11 @@ func (s *Schema) Propose(config, prior cty.Value) cty.Value {
 	for _, a := range s.Attributes {
 		m[a.Name] = a.propose(part(config, a.Name, a.Type), part(prior, a.Name, a.Type))
 	}
+	for _, a := range s.Attributes {
+		if a.CopyOf != "" {
+			m[a.Name] = m[a.CopyOf]
+		}
+	}
 	for _, b := range s.Blocks {
 		m[b.Name] = b.propose(part(config, b.Name, cty.DynamicPseudoType), part(prior, b.Name, cty.DynamicPseudoType))
 	}
@@ -164,8 +169,11 @@ func elements(v cty.Value) []cty.Value {
 // Equal reports whether two values of the attribute mean the same: a null collection is an
 // empty one, and the order of an unordered list does not count. Unknown equals nothing.
 func (a *Attribute) Equal(x, y cty.Value) bool {
-	if a.Type.IsPrimitiveType() {
+	switch {
+	case a.Type.IsPrimitiveType():
 		return equalPrimitives(x, y)
+	case a.Type == cty.DynamicPseudoType:
+		return equalAny(x, y)
 	}
 	if !x.IsWhollyKnown() || !y.IsWhollyKnown() {
 		return false

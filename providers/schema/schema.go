@@ -19,6 +19,7 @@
 //	format:"name"        what the string must be, see formats
 //	enum:"a,b"           the strings allowed
 //	min:"n" max:"n"      bounds of a number, inclusive
+//	copy:"name"          the attribute that this one is always the same as
 //	dead:"a,b"           values that no update leaves: from them, a change replaces the object
 //	unit:"seconds"       for the documentation
 //	doc:"text"           for the documentation
@@ -43,7 +44,8 @@ type Schema struct {
 	goType       reflect.Type
 	ctyType      cty.Type
 	spec         hcldec.ObjectSpec
-	hasSensitive bool // here or in a nested block
+	settableType cty.Type // what spec decodes to
+	hasSensitive bool     // here or in a nested block
 }
 
 // Attribute describes one argument.
@@ -61,6 +63,7 @@ type Attribute struct {
 	Format    string    // a key of formats, or ""
 	Enum      []string
 	Dead      []string // values of a string from which a change replaces the object
+	CopyOf    string   // the attribute that it is always the same as, or ""
 	Min, Max  *int64
 	Unit      string
 	Doc       string
@@ -110,6 +113,7 @@ func of(t reflect.Type) *Schema {
 	}
 	s.ctyType = s.impliedType()
 	s.spec = s.decoderSpec()
+	s.settableType = hcldec.ImpliedType(s.spec)
 	cache.Store(t, s)
 	return s
 }
@@ -133,7 +137,7 @@ func (s *Schema) add(i int, f reflect.StructField, tag []string) {
 		Name: tag[0], field: i, number: numberKind(f.Type), Type: typeOf(f.Type),
 		Required: has("required"), Computed: has("computed"), Replace: has("replace"),
 		Volatile: has("volatile"), Unordered: has("unordered"), Sensitive: has("sensitive"),
-		Format: f.Tag.Get("format"), Unit: f.Tag.Get("unit"), Doc: f.Tag.Get("doc"),
+		Format: f.Tag.Get("format"), Unit: f.Tag.Get("unit"), Doc: f.Tag.Get("doc"), CopyOf: f.Tag.Get("copy"),
 	}
 	a.Optional = has("optional") || !a.Required && !a.Computed
 	if d, ok := f.Tag.Lookup("default"); ok {
@@ -163,6 +167,9 @@ func newBlock(i int, f reflect.StructField, name string, replace bool) *Block {
 		b.Nesting, t = List, t.Elem()
 	}
 	b.Schema = of(t)
+	if b.Nesting == List && b.hasAny() {
+		panic(fmt.Sprintf("schema: block %s may be given several times and has an attribute of any type", name))
+	}
 	return b
 }
 
@@ -193,10 +200,15 @@ func typeOf(t reflect.Type) cty.Type {
 	case reflect.Map:
 		return cty.Map(typeOf(t.Elem()))
 	case reflect.Struct:
+		if t == anyType {
+			return cty.DynamicPseudoType
+		}
 		return of(t).ImpliedType()
 	}
 	panic(fmt.Sprintf("schema: Go type %s has no counterpart in the language", t))
 }
+
+var anyType = reflect.TypeFor[Any]()
 
 func numberKind(t reflect.Type) reflect.Kind {
 	for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice || t.Kind() == reflect.Map {
@@ -241,6 +253,9 @@ func (s *Schema) impliedType() cty.Type {
 
 // Spec decodes a block's body into an object of what may be set in configuration.
 func (s *Schema) Spec() hcldec.Spec { return s.spec }
+
+// SettableType is the type of what Spec decodes to.
+func (s *Schema) SettableType() cty.Type { return s.settableType }
 
 func (s *Schema) decoderSpec() hcldec.ObjectSpec {
 	spec := make(hcldec.ObjectSpec, len(s.Attributes)+len(s.Blocks))

@@ -68,7 +68,10 @@ func (s *Schema) Addressable(path cty.Path) cty.Path {
 			continue // which of the nested blocks of one type
 		}
 		if a := at.Attribute(attr.Name); a != nil {
-			if a.Type.IsMapType() && len(path) > i+1 {
+			switch {
+			case a.Type == cty.DynamicPseudoType:
+				return path
+			case a.Type.IsMapType() && len(path) > i+1:
 				return path[:i+2]
 			}
 			return path[:i+1]

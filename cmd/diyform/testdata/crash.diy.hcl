@@ -131,3 +131,46 @@ resource "container" "beside" {
     container = container.box.id
   }
 }
+
+# What another greeting replaces by what is made before.
+resource "network_namespace" "moved" {
+  name = "moved-${var.greeting}"
+  lifecycle {
+    create_before_destroy = true
+  }
+}
+
+resource "veth_pair" "moved" {
+  name      = "mv-${var.greeting}"
+  addresses = ["10.1.0.1/24"]
+  peer {
+    name      = "eth0"
+    namespace = network_namespace.moved.name
+    addresses = ["10.1.0.2/24"]
+  }
+  lifecycle {
+    create_before_destroy = true
+  }
+}
+
+resource "route" "moved" {
+  namespace   = network_namespace.moved.name
+  destination = "default"
+  gateway     = "10.1.0.1"
+  depends_on  = [veth_pair.moved]
+}
+
+resource "masquerade" "moved" {
+  namespace = network_namespace.moved.name
+  source    = "10.2.0.0/24"
+  lifecycle {
+    create_before_destroy = true
+  }
+}
+
+resource "trigger" "moved" {
+  triggers_replace = var.greeting
+  lifecycle {
+    create_before_destroy = true
+  }
+}
