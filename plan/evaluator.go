@@ -39,7 +39,8 @@ type Evaluator struct {
 	instances   map[addr.Module][]*module // the same, by their static addresses
 	applying    bool
 
-	departed map[addr.Instance][]cty.Value // of what was made at an address, and is at another one
+	departed map[addr.Instance][]cty.Value    // of what was made at an address, and is at another one
+	unknown  map[addr.Module]*hcl.EvalContext // see unknownContext
 }
 
 // definition is a resource or data block as it is written, taken apart once for all instances
@@ -85,8 +86,8 @@ func NewEvaluator(cfg *config.Config, given Given, registry *providers.Registry)
 	e := &Evaluator{
 		cfg: cfg, registry: registry, variables: given.Variables, workspace: given.Workspace, planTime: given.Time, cwd: cwd,
 		functions:   config.FunctionScope{Dir: cfg.Dir, PlanTime: given.Time, Planning: true}.Functions(),
-		definitions: map[addr.Resource]*definition{},
-		modules:     map[addr.Module]*module{}, instances: map[addr.Module][]*module{},
+		definitions: map[addr.Resource]*definition{}, unknown: map[addr.Module]*hcl.EvalContext{},
+		modules: map[addr.Module]*module{}, instances: map[addr.Module][]*module{},
 	}
 	for _, c := range cfg.All() {
 		for a, r := range c.Resources {

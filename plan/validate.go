@@ -275,8 +275,26 @@ func (e *Evaluator) checkArguments(r *config.Resource, s *schema.Schema, v cty.V
 	return diags
 }
 
-// unknownContext is a scope in which every name of a module exists and nothing is known.
+// unknownContext is a scope in which every name of a module exists and nothing is known. What is
+// in it whatever block it is for is made once.
 func (e *Evaluator) unknownContext(c *config.Config, r *config.Repetition) *hcl.EvalContext {
+	all := e.unknown[c.Path]
+	if all == nil {
+		all = &hcl.EvalContext{Variables: e.unknownNames(c), Functions: e.functions}
+		e.unknown[c.Path] = all
+	}
+	ctx := all.NewChild()
+	ctx.Variables = map[string]cty.Value{}
+	if r.ForEach != nil {
+		ctx.Variables["each"] = cty.ObjectVal(map[string]cty.Value{"key": cty.UnknownVal(cty.String), "value": cty.DynamicVal})
+	}
+	if r.Count != nil {
+		ctx.Variables["count"] = cty.ObjectVal(map[string]cty.Value{"index": cty.UnknownVal(cty.Number)})
+	}
+	return ctx
+}
+
+func (e *Evaluator) unknownNames(c *config.Config) map[string]cty.Value {
 	managed, data := roots{}, roots{}
 	for a, other := range c.Resources {
 		v := cty.DynamicVal
@@ -298,11 +316,5 @@ func (e *Evaluator) unknownContext(c *config.Config, r *config.Repetition) *hcl.
 		called[name] = cty.DynamicVal
 	}
 	vars["module"] = cty.ObjectVal(called)
-	if r.ForEach != nil {
-		vars["each"] = cty.ObjectVal(map[string]cty.Value{"key": cty.UnknownVal(cty.String), "value": cty.DynamicVal})
-	}
-	if r.Count != nil {
-		vars["count"] = cty.ObjectVal(map[string]cty.Value{"index": cty.UnknownVal(cty.Number)})
-	}
-	return &hcl.EvalContext{Variables: vars, Functions: e.functions}
+	return vars
 }

@@ -4,17 +4,20 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 // configurations write one for at least n resources into a folder.
 var configurations = map[string]func(dir string, n int) error{
 	"resources": writeResources,
 	"modules":   writeModules,
+	"blocks":    writeBlocks,
 }
 
 var descriptions = map[string]string{
 	"resources": "resources in chains of three by for_each",
 	"modules":   "modules by for_each, each a chain of three",
+	"blocks":    "a block for each resource, in chains of three",
 }
 
 // keys are n different ones; range(n) alone ends at 1024.
@@ -86,6 +89,16 @@ func writeModules(dir string, n int) error {
 		return err
 	}
 	return write(dir, "main.diy.hcl", fmt.Sprintf(keys, n/3)+calls)
+}
+
+func writeBlocks(dir string, n int) error {
+	var b strings.Builder
+	for i := range n / 3 {
+		fmt.Fprintf(&b, "resource \"trigger\" \"a%d\" {\n  input = \"k%[1]d\"\n}\n", i)
+		fmt.Fprintf(&b, "resource \"trigger\" \"b%d\" {\n  input = trigger.a%[1]d.output\n}\n", i)
+		fmt.Fprintf(&b, "resource \"trigger\" \"c%d\" {\n  input = trigger.b%[1]d.output\n}\n", i)
+	}
+	return write(dir, "main.diy.hcl", b.String())
 }
 
 func write(dir, name, text string) error {

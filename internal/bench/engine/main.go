@@ -23,7 +23,7 @@ import (
 func main() {
 	binary := flag.String("binary", "diyform", "the program that is measured")
 	sizes := flag.String("sizes", "100,1000,10000,50000", "how many resources, at least")
-	shapes := flag.String("shapes", "resources,modules", "which of the configurations")
+	shapes := flag.String("shapes", "resources,modules,blocks", "which of the configurations")
 	rounds := flag.Int("rounds", 3, "how often each size up to 10,000 is measured; the best counts")
 	flag.Parse()
 	if err := run(*binary, *sizes, *shapes, *rounds); err != nil {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/diyform/diyform/internal/linux/cgroup"
 	"github.com/diyform/diyform/internal/playhost/playtest"
+	"github.com/diyform/diyform/providers/container/launch"
 	"github.com/diyform/diyform/providers/container/output"
 	"github.com/diyform/diyform/providers/container/supervisor"
 )
@@ -189,25 +190,34 @@ func TestHealth(t *testing.T) {
 	})
 }
 
-// TestHostsFollow checks that a container finds those that come and go by their names.
-func TestHostsFollow(t *testing.T) {
+func TestHostsAtTheStart(t *testing.T) {
 	playtest.AsEachUser(t, func(t *testing.T) {
 		s := newStack(t)
 		one := s.runWith(forever, supervisor.Settings{Hosts: map[string]string{"printer": "192.0.2.7"}})
 		if out, _ := inContainer(t, one, "cat /etc/hostname; grep printer /etc/hosts"); out != "diy\n192.0.2.7\tprinter" {
 			t.Errorf("files at the start: %q", out)
 		}
-		other := spec(forever)
-		other.ID, other.Hostname = "other", "friend"
-		two := s.run(other)
-		addLink(t, two, "d0")
-		addAddress(t, two, "d0", "10.7.7.2/24")
-		awaitInContainer(t, one, "grep -c '10.7.7.2.friend$' /etc/hosts", "1")
-		if err := s.Remove(testContext(t), "other"); err != nil {
-			t.Fatal(err)
-		}
-		awaitInContainer(t, one, "grep -c friend /etc/hosts", "0")
 	})
+}
+
+// TestHostsFollow checks that a container finds those that come and go by their names. Only in a
+// network that has a name can somebody lay a cable, so only such a one is listened to.
+func TestHostsFollow(t *testing.T) {
+	playtest.Require(t) // where every user is root
+	s := newStack(t)
+	one := s.run(spec(forever))
+	other := spec(forever)
+	other.ID, other.Hostname, other.Network = "other", "friend", launch.Network{Name: "friend", Mark: "diyform:test"}
+	two := s.run(other)
+	addLink(t, two, "d0")
+	addAddress(t, two, "d0", "10.7.7.2/24")
+	awaitInContainer(t, one, "grep -c '10.7.7.2.friend$' /etc/hosts", "1")
+	addAddress(t, two, "d0", "10.7.8.2/24") // long after they have begun
+	awaitInContainer(t, one, "grep -c 'friend$' /etc/hosts", "2")
+	if err := s.Remove(testContext(t), "other"); err != nil {
+		t.Fatal(err)
+	}
+	awaitInContainer(t, one, "grep -c friend /etc/hosts", "0")
 }
 
 func awaitInContainer(t *testing.T, status supervisor.Status, script, want string) {
