@@ -266,6 +266,9 @@ func (s *script) after(r *apply.Result) string {
 	var b strings.Builder
 	if r != nil {
 		fmt.Fprintf(&b, "added %d, changed %d, destroyed %d\n", r.Added, r.Changed, r.Destroyed)
+		if n := r.Imported + r.Moved + r.Forgotten; n > 0 {
+			fmt.Fprintf(&b, "imported %d, moved %d, forgotten %d\n", r.Imported, r.Moved, r.Forgotten)
+		}
 		list(&b, "failed", texts(r.Failed))
 		list(&b, "skipped", texts(r.Skipped))
 	}
@@ -308,6 +311,12 @@ func resources(st *state.State) []string {
 		}
 		if len(r.Dependencies) > 0 {
 			line += " after " + strings.Join(r.Dependencies, ", ")
+		}
+		if r.Marked() != r.Address {
+			line += fmt.Sprintf(" known as %s", r.KnownAs)
+		}
+		if r.Origin() != r.Address {
+			line += fmt.Sprintf(" made as %s", r.MadeAs)
 		}
 		if len(r.Sensitive) > 0 {
 			line += " hides " + strings.Join(r.Sensitive, ", ")

@@ -14,6 +14,7 @@ import (
 	"github.com/diyform/diyform/internal/dag"
 	"github.com/diyform/diyform/internal/diag"
 	"github.com/diyform/diyform/plan"
+	"github.com/diyform/diyform/providers"
 	"github.com/diyform/diyform/state"
 )
 
@@ -118,7 +119,9 @@ func (r *run) unbegun() []addr.Instance {
 }
 
 // hasWork reports whether a step is more than a point in the order.
-func hasWork(s plan.Step) bool { return s.Change != nil && s.Change.Action != plan.NoOp }
+func hasWork(s plan.Step) bool {
+	return s.Change != nil && (s.Change.Action != plan.NoOp || s.Change.Adopts())
+}
 
 func (r *run) worker(ctx context.Context) {
 	// What is under way is finished even when the run is interrupted: a half-made object
@@ -203,8 +206,13 @@ func (r *run) push(i int, step plan.Step) {
 	switch {
 	case c.Action == plan.Read:
 		key.batch = c.Address.String()
+	case c.Adopts():
+		key.act = plan.Update
+		key.batch = r.batch(c, c.After)
 	case step.Kind == plan.Remove:
-		key.act = plan.Delete
+		if key.act != plan.Forget {
+			key.act = plan.Delete
+		}
 		key.batch = r.batch(c, c.Before)
 	default:
 		if c.Action == plan.Replace {
@@ -262,6 +270,10 @@ func (r *run) skip(node int, step plan.Step, cause addr.Instance) {
 
 func stepAction(s plan.Step) string {
 	switch {
+	case s.Change.Adopts():
+		return adoption(s.Change)
+	case s.Change.Releases:
+		return providers.Release.String()
 	case s.Kind == plan.Remove:
 		return "delete"
 	case s.Change.Action == plan.Replace:

@@ -68,7 +68,7 @@ func (d *decision) run(order []node) hcl.Diagnostics {
 	if err != nil {
 		return diag.FromError(err, "The configuration cannot be evaluated", nil)
 	}
-	d.Evaluator = e
+	d.Evaluator, e.departed = e, d.departures()
 	var diags hcl.Diagnostics
 	invalid := false // a variable is, so that errors about what is made of it would only confuse
 	for _, n := range order {
@@ -127,6 +127,9 @@ func (d *decision) concerned(a addr.Instance) bool {
 }
 
 func (p *Plan) add(c *Change) {
+	if was, ok := p.previous[c.Address]; ok && c.Prior != nil && !c.Deposed {
+		c.PreviousAddress = &was
+	}
 	p.Changes = append(p.Changes, c)
 	if !c.Deposed {
 		p.byAddress[c.Address] = c
@@ -174,10 +177,10 @@ func (d *decision) planManaged(b *block, c *Change) hcl.Diagnostics {
 	rec := d.recorded[c.Address]
 	if rec != nil && rec.Actual != nil {
 		c.Prior, c.Before = rec.Actual, rec.Actual.Attributes
-		c.SensitiveBefore = parsePaths(rec.Record.Sensitive)
+		c.SensitiveBefore, c.Importing = parsePaths(rec.Record.Sensitive), rec.Importing
 	}
 	c.Config = b.ignore(c.Config, c.Before)
-	after, diags := d.Evaluator.propose(d.ctx, c.Address, d.Input.Env, c.Config, c.Before)
+	after, diags := d.Evaluator.propose(d.ctx, c.Address, d.Input.Env, c.Config, c.Prior)
 	if diags.HasErrors() {
 		return diags
 	}
@@ -186,7 +189,7 @@ func (d *decision) planManaged(b *block, c *Change) hcl.Diagnostics {
 	d.choose(c, rec)
 	switch c.Action {
 	case Replace:
-		c.After, diags = d.Evaluator.propose(d.ctx, c.Address, d.Input.Env, c.Config, cty.NullVal(c.Schema.ImpliedType()))
+		c.After, diags = d.Evaluator.propose(d.ctx, c.Address, d.Input.Env, c.Config, nil)
 		c.Differences = c.Schema.Diff(c.Before, c.After)
 	case Update:
 		c.After = c.Schema.Volatiles(c.Config, c.After)
@@ -223,9 +226,14 @@ func (d *decision) choose(c *Change, rec *Recorded) {
 }
 
 // propose works out what an instance shall be: what configuration says, else defaults, else
-// what is there, in the one way of writing that the kernel's values have.
-func (e *Evaluator) propose(ctx context.Context, a addr.Instance, env providers.Env, config, prior cty.Value) (cty.Value, hcl.Diagnostics) {
+// what is there, in the one way of writing that the kernel's values have. there is nil where
+// nothing is.
+func (e *Evaluator) propose(ctx context.Context, a addr.Instance, env providers.Env, config cty.Value, there *providers.Object) (cty.Value, hcl.Diagnostics) {
 	b := e.block(a.Resource)
+	origin, prior := a, cty.NullVal(b.schema.ImpliedType())
+	if there != nil {
+		origin, prior = there.Origin(), there.Attributes
+	}
 	t := e.registry.Type(a.Type)
 	canonical, problems := b.schema.Canonical(config)
 	diags := placeProblems(b.cfg.Body, b.schema, &b.cfg.DeclRange, problems)
@@ -233,7 +241,7 @@ func (e *Evaluator) propose(ctx context.Context, a addr.Instance, env providers.
 		return cty.DynamicVal, diags
 	}
 	derivation := &providers.Derivation{
-		Context: ctx, Address: a, Env: env, Config: canonical, Planned: b.schema.Propose(canonical, prior),
+		Context: ctx, Address: origin, Prior: there, Departed: e.departed[origin], Env: env, Config: canonical, Planned: b.schema.Propose(canonical, prior),
 	}
 	t.Derive(derivation)
 	planned, problems := b.schema.Canonical(derivation.Planned)
@@ -272,6 +280,10 @@ func (p *Plan) deletion(a addr.Instance) *Change {
 		if r := p.Input.Config.Resource(a.Resource); r != nil {
 			c.Range = &r.DeclRange
 		}
+	}
+	if rec.Actual != nil && p.letsGo(a) != nil {
+		c.Action, c.Releases = Forget, true
+		return c
 	}
 	if p.Input.Mode == Normal {
 		_, c.Reason = p.whyDeleted(a)

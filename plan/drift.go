@@ -33,7 +33,7 @@ func (p *Plan) relevantDrift() []*Drift {
 func (p *Plan) changingDependents() map[Dependency][]*Change {
 	out := map[Dependency][]*Change{}
 	for _, c := range p.Changes {
-		if !c.Told() || c.Action == Delete {
+		if !c.acts() || c.Action == Delete {
 			continue
 		}
 		for _, d := range c.Dependencies {

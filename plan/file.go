@@ -72,6 +72,9 @@ type FileChange struct {
 	SensitiveBefore []string      `json:"sensitive_before,omitempty"`
 	Source          string        `json:"source,omitempty"` // of the block: file and line
 	Collateral      Collateral    `json:"collateral,omitzero"`
+
+	PreviousAddress *addr.Instance `json:"previous_address,omitempty"`
+	Import          string         `json:"import,omitempty"` // its id
 }
 
 // FileOutput is a change of an output that is not a NoOp.
@@ -126,7 +129,7 @@ func (p *Plan) bindings() (*File, error) {
 		f.Variables[name] = fv
 	}
 	for _, c := range p.Changes {
-		if c.Action == NoOp || c.Action == Forget {
+		if (c.Action == NoOp || c.Action == Forget) && !c.isNews() {
 			continue
 		}
 		fc, err := encodeChange(c)
@@ -208,7 +211,12 @@ func encodeChange(c *Change) (FileChange, error) {
 	t := c.Schema.ImpliedType()
 	before, err1 := msgpack.Marshal(c.Before, t)
 	after, err2 := msgpack.Marshal(c.After, t)
+	id := ""
+	if c.Importing != nil {
+		id = c.Importing.ID
+	}
 	return FileChange{
+		PreviousAddress: c.PreviousAddress, Import: id,
 		Address: c.Address, Action: c.Action.String(), CreateFirst: c.CreateFirst, Deposed: c.Deposed, Reason: c.Reason,
 		Before: before, After: after, Sensitive: c.SensitivePaths(), SensitiveBefore: formatPaths(c.SensitiveBefore),
 		Source: c.Source(), Collateral: c.Collateral,
@@ -322,8 +330,12 @@ func (f *File) Plan(registry *providers.Registry) (*Plan, error) {
 func (fc FileChange) change(registry *providers.Registry) (*Change, error) {
 	c := &Change{
 		Address: fc.Address, Action: actionNamed(fc.Action), CreateFirst: fc.CreateFirst, Deposed: fc.Deposed, Reason: fc.Reason,
-		source: fc.Source, Collateral: fc.Collateral,
+		source: fc.Source, Collateral: fc.Collateral, PreviousAddress: fc.PreviousAddress,
 	}
+	if fc.Import != "" {
+		c.Importing = &Importing{ID: fc.Import}
+	}
+	c.Releases = c.Action == Forget
 	if fc.Address.Mode == addr.Data {
 		if t := registry.DataType(fc.Address.Type); t != nil {
 			c.Schema = t.Schema()
@@ -397,5 +409,12 @@ func firstDifference(then, now []FileChange) string {
 }
 
 func (fc FileChange) same(o *FileChange) bool {
-	return o != nil && fc.Action == o.Action && fc.CreateFirst == o.CreateFirst && bytes.Equal(fc.Before, o.Before) && bytes.Equal(fc.After, o.After)
+	moved := func(c *FileChange) addr.Instance {
+		if c.PreviousAddress == nil {
+			return c.Address
+		}
+		return *c.PreviousAddress
+	}
+	return o != nil && fc.Action == o.Action && moved(&fc) == moved(o) && fc.Import == o.Import && fc.CreateFirst == o.CreateFirst &&
+		bytes.Equal(fc.Before, o.Before) && bytes.Equal(fc.After, o.After)
 }

@@ -127,8 +127,12 @@ func (p *Plan) changesJSON(doc *JSONPlan) error {
 	return nil
 }
 
-// Told reports whether a change is one that people and scripts are told of: something is done.
-func (c *Change) Told() bool { return c.Action != NoOp && c.Action != Forget }
+// Told reports whether a change is one that people and scripts are told of: something of the
+// object changes, or whose it is.
+func (c *Change) Told() bool { return c.acts() || c.isNews() }
+
+// acts reports whether something of the object changes.
+func (c *Change) acts() bool { return c.Action != NoOp && c.Action != Forget }
 
 var jsonActions = map[Action][]string{
 	NoOp: {"no-op"}, Create: {"create"}, Update: {"update"}, Delete: {"delete"},
@@ -166,6 +170,12 @@ func (c *Change) json() (JSONChange, error) {
 				v.ReplacePaths = append(v.ReplacePaths, jsonPath(d.Path))
 			}
 		}
+	}
+	if c.PreviousAddress != nil {
+		j.PreviousAddress = c.PreviousAddress.String()
+	}
+	if c.Importing != nil {
+		v.Importing = &JSONImporting{c.Importing.ID}
 	}
 	j.Change = v
 	return j, nil

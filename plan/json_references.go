@@ -60,7 +60,7 @@ func (p *Plan) changingBlocks() []*config.Resource {
 	}
 	for _, c := range p.Changes {
 		r := p.Input.Config.Resource(c.Address.Resource)
-		if r != nil && c.Told() && c.Action != Delete && !slices.Contains(out[max(0, len(out)-1):], r) {
+		if r != nil && c.acts() && c.Action != Delete && !slices.Contains(out[max(0, len(out)-1):], r) {
 			out = append(out, r)
 		}
 	}

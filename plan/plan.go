@@ -4,6 +4,7 @@
 //
 // It changes nothing, neither the kernel nor the state. The way of the data:
 //
+//	moved.go      recorded addresses -> those that configuration has for them now
 //	refresh.go    recorded objects -> what is really there
 //	validate.go   what is wrong whatever the values are
 //	blocks.go     the order in which blocks are evaluated; cycles
@@ -13,6 +14,7 @@
 //	cascade.go    what a change takes along: a replaced namespace its links
 //	createfirst.go  create_before_destroy; deposed.go what an interrupted one left
 //	lifecycle.go  what lifecycle blocks ask for
+//	import.go     what is there already and becomes a resource; removed.go: what is let go of
 //	focus.go      what the command line asks for: a part only, a replacement
 //	conflicts.go  what cannot be, told before anything is changed
 //	others.go     what contradicts other resources
@@ -51,6 +53,7 @@ const (
 	Normal      Mode = iota // make the kernel as configuration says
 	Destroy                 // delete all that is recorded
 	RefreshOnly             // record what is there
+	Adopt                   // import one object, and change nothing
 )
 
 // Input is what a plan is made of.
@@ -78,6 +81,8 @@ type Plan struct {
 	Outputs []*OutputChange
 	Checks  []*CheckResult // empty when the plan has changes: they are run after apply
 
+	Pending []schema.Change // of the mode Adopt: what configuration wants otherwise
+
 	Evaluator *Evaluator
 
 	Restored []*state.Resource // deposed objects whose successors a crash kept from being made
@@ -86,6 +91,8 @@ type Plan struct {
 	deposed   map[addr.Instance]*Recorded
 	records   []*state.Resource // in the order of addresses
 	recorded  map[addr.Instance]*Recorded
+	previous  map[addr.Instance]addr.Instance // of what was moved, by its address now
+	imports   []*importTarget
 	focus     *focus
 	steps     *dag.Graph[Step] // once they are ordered
 }
@@ -136,6 +143,10 @@ type Change struct {
 
 	Untouched bool // the plan is not about it: it stays as it is, and as it is recorded
 
+	PreviousAddress *addr.Instance // that it is recorded at, where it was moved
+	Importing       *Importing     // it is not recorded yet, and somebody else made it
+	Releases        bool           // of Forget: it is there, and stays without this state's marks
+
 	source  string // where Range was, of a plan that was read from a file
 	follows bool   // on delete it goes by itself, with what it lives in
 
@@ -147,6 +158,8 @@ type Recorded struct {
 	Object *providers.Object // as recorded
 	Actual *providers.Object // as read; nil when it is gone
 	Record *state.Resource
+
+	Importing *Importing // not nil: it is not recorded yet
 }
 
 // Drift is an object that is not as it was recorded.
@@ -162,7 +175,7 @@ type Drift struct {
 // HasChanges reports whether applying the plan would change the kernel or the outputs.
 func (p *Plan) HasChanges() bool {
 	for _, c := range p.Changes {
-		if c.Action != NoOp && c.Action != Read && c.Action != Forget {
+		if c.Action != NoOp && c.Action != Read && c.Action != Forget || c.isNews() {
 			return true
 		}
 	}
@@ -172,10 +185,10 @@ func (p *Plan) HasChanges() bool {
 // NeedsApply reports whether apply has anything to do, be it only for the record: objects
 // that are gone already, or that were read and are not as recorded.
 func (p *Plan) NeedsApply() bool {
-	if p.HasChanges() || len(p.Drift)+len(p.Restored) > 0 {
+	if p.HasChanges() || p.HasMoves() || len(p.Drift)+len(p.Restored) > 0 {
 		return true
 	}
-	return slices.ContainsFunc(p.Changes, func(c *Change) bool { return c.Action == Forget || c.Action == Read })
+	return slices.ContainsFunc(p.Changes, func(c *Change) bool { return c.Action == Forget || c.Action == Read || c.Adopts() })
 }
 
 // Count gives how many objects the plan adds, changes and destroys. A replacement adds one
@@ -227,7 +240,13 @@ func New(ctx context.Context, in Input) (*Plan, hcl.Diagnostics) {
 }
 
 func (p *Plan) make(ctx context.Context) hcl.Diagnostics {
-	diags := p.refresh(ctx)
+	var diags hcl.Diagnostics
+	if p.Input.Mode == Normal || p.Input.Mode == Adopt {
+		if diags = p.applyMoves(); diags.HasErrors() {
+			return diags
+		}
+	}
+	diags = append(diags, p.refresh(ctx)...)
 	if diags.HasErrors() {
 		return diags
 	}
@@ -239,6 +258,7 @@ func (p *Plan) make(ctx context.Context) hcl.Diagnostics {
 		diags = append(diags, p.focusOn(p.recordedNeeds)...)
 		p.planDestroy()
 		diags = append(diags, p.checkProtected()...)
+		diags = append(diags, p.checkReleases()...)
 		_, more := p.Steps()
 		diags = append(diags, p.warnRemote()...)
 		return append(diags, more...)
@@ -256,10 +276,23 @@ func (p *Plan) make(ctx context.Context) hcl.Diagnostics {
 	if diags.HasErrors() {
 		return diags
 	}
+	diags = append(diags, p.findImports(ctx)...)
+	if diags.HasErrors() {
+		return diags
+	}
 	diags = append(diags, p.decide(ctx, order)...)
 	if diags.HasErrors() {
 		return diags
 	}
+	diags = append(diags, p.checkMovedInstances()...)
+	diags = append(diags, p.checkImports()...)
+	if p.Input.Mode == Adopt {
+		if !diags.HasErrors() {
+			p.adoptOnly()
+		}
+		return diags
+	}
+	diags = append(diags, p.checkReleases()...)
 	diags = append(diags, p.checkReplace()...)
 	diags = append(diags, p.checkProtected()...)
 	diags = append(diags, p.checkTwo()...)

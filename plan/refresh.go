@@ -122,7 +122,9 @@ func Refresh(ctx context.Context, in Input, pick func(addr.Instance) bool) ([]*R
 }
 
 func decodeRecord(r *state.Resource, s *schema.Schema) (*providers.Object, error) {
-	o := &providers.Object{Address: r.Address, Identity: r.Identity, Unfinished: r.Status == state.Unfinished}
+	o := &providers.Object{
+		Address: r.Address, Identity: r.Identity, Unfinished: r.Status == state.Unfinished, KnownAs: r.KnownAs, MadeAs: r.MadeAs,
+	}
 	if len(r.Attributes) == 0 {
 		o.Attributes = cty.NullVal(s.ImpliedType())
 		return o, nil

@@ -26,7 +26,7 @@ func (p *Plan) warnRemote() hcl.Diagnostics {
 	}
 	var diags hcl.Diagnostics
 	for _, c := range p.Changes {
-		if !c.Told() || c.Action == Read {
+		if !c.acts() || c.Action == Read {
 			continue
 		}
 		if what := p.cuts(r, c); what != "" {

@@ -42,6 +42,8 @@ func (p Palette) symbol(a Action) string {
 		return p.Red("-") + "/" + p.Green("+")
 	case Read:
 		return p.Cyan("<=")
+	case Forget:
+		return p.Faint(".")
 	}
 	return " "
 }
@@ -67,8 +69,7 @@ func (p *Plan) Render(w io.Writer, palette Palette) {
 	}
 	lead := ""
 	if r.changes(p) {
-		add, change, destroy := p.Count()
-		r.line("%s %d to add, %d to change, %d to destroy.", r.Bold("Plan:"), add, change, destroy)
+		r.line("%s %s", r.Bold("Plan:"), p.Tally())
 		lead = "\n"
 	}
 	r.outputs(p.Outputs, lead)
@@ -78,7 +79,7 @@ func (p *Plan) Render(w io.Writer, palette Palette) {
 func (r *renderer) changes(p *Plan) bool {
 	some := false
 	for _, c := range p.Changes {
-		if c.Action == NoOp || c.Action == Forget {
+		if !c.Told() {
 			continue
 		}
 		if !some {
@@ -125,11 +126,14 @@ var headlines = map[Action]string{
 }
 
 func (r *renderer) change(c *Change) {
-	headline := r.Bold("# " + c.title() + " " + headlines[c.Action])
+	headline := r.Bold("# " + c.headline())
 	if source := c.Source(); source != "" {
 		headline += r.Faint(" (" + source + ")")
 	}
 	r.line("  %s", headline)
+	for _, origin := range c.origins() {
+		r.line("  %s", r.Faint("# "+origin))
+	}
 	if c.Reason != "" {
 		r.line("  %s", r.Faint("# (because "+c.Reason+")"))
 	}
@@ -146,6 +150,13 @@ func (r *renderer) body(c *Change) {
 	}
 	// The keyword stands in column 4 whatever the width of the symbol: "  + ", "-/+ ", " <= ".
 	pad := strings.Repeat(" ", 3-len(plainSymbol(c.Action)))
+	if c.Importing != nil && c.Action == NoOp || c.Releases {
+		r.line("  %s resource %q %q {", r.symbol(c.Action), c.Address.Type, c.Address.Name)
+		b := &blockRenderer{renderer: r, change: c}
+		b.plain(c.Schema, c.Before, "", 8)
+		r.line("    }\n")
+		return
+	}
 	symbol := r.symbol(c.Action)
 	if c.CreateFirst {
 		symbol = r.Green("+") + "/" + r.Red("-")

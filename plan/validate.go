@@ -33,6 +33,9 @@ func Validate(cfg *config.Config, registry *providers.Registry) hcl.Diagnostics 
 	}
 	_, _, more := evaluationOrder(cfg, registry)
 	diags = append(diags, more...)
+	diags = append(diags, checkMoves(cfg)...)
+	diags = append(diags, checkRemoved(cfg)...)
+	diags = append(diags, checkImportBlocks(cfg, registry)...)
 	if diags.HasErrors() {
 		return diags
 	}

@@ -222,7 +222,7 @@ func (s *session) summary(p *plan.Plan, r *apply.Result) {
 		return
 	}
 	c := palette(s.view.out)
-	counts := fmt.Sprintf("%d added, %d changed, %d destroyed.", r.Added, r.Changed, r.Destroyed)
+	counts := counted(r)
 	if p.Input.Mode == plan.Destroy {
 		s.view.printf("\n%s\n", c.Bold(c.Green(fmt.Sprintf("Destroy complete! Resources: %d destroyed.", r.Destroyed))))
 		return
@@ -240,6 +240,21 @@ func (s *session) summary(p *plan.Plan, r *apply.Result) {
 	s.printOutputs(r)
 }
 
+// counted says what was done, in Terraform's words.
+func counted(r *apply.Result) string {
+	s := fmt.Sprintf("%d added, %d changed, %d destroyed", r.Added, r.Changed, r.Destroyed)
+	if r.Imported > 0 {
+		s = fmt.Sprintf("%d imported, ", r.Imported) + s
+	}
+	if r.Moved > 0 {
+		s += fmt.Sprintf(", %d moved", r.Moved)
+	}
+	if r.Forgotten > 0 {
+		s += fmt.Sprintf(", %d forgotten", r.Forgotten)
+	}
+	return s + "."
+}
+
 // incomplete says what was done and what was not.
 func (s *session) incomplete(p *plan.Plan, r *apply.Result) {
 	c := palette(s.view.err)
@@ -247,8 +262,7 @@ func (s *session) incomplete(p *plan.Plan, r *apply.Result) {
 		c = plan.Palette{}
 	}
 	s.view.note("%s", c.Bold(c.Red(fmt.Sprintf(
-		"Incomplete. Done: %d added, %d changed, %d destroyed. Failed: %d. Not tried: %d.",
-		r.Added, r.Changed, r.Destroyed, len(r.Failed), len(r.Skipped)))))
+		"Incomplete. Done: %s Failed: %d. Not tried: %d.", counted(r), len(r.Failed), len(r.Skipped)))))
 	for _, a := range r.Failed {
 		s.view.note("  failed:    %s", a)
 	}

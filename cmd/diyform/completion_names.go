@@ -48,6 +48,8 @@ var flagCompletions = map[string]cobra.CompletionFunc{
 	"type":      choices(graphTypes()...),
 	"sort":      choices(sortingNames()...),
 	"on-stop":   choices("stop", "destroy", "leave"),
+
+	"generate-config-out": cobra.NoFileCompletions, // a new file
 }
 
 func oneFile(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {

@@ -9,6 +9,7 @@ var examples = map[string][]string{
 		"diyform plan -refresh-only -detailed-exitcode"},
 	"apply":   {"diyform apply", "diyform apply -auto-approve", "diyform apply FILE", "diyform apply -replace='container.web[\"a\"]'"},
 	"destroy": {"diyform destroy", "diyform destroy -auto-approve -target=container.web"},
+	"import":  {"diyform import bridge.lan br0", "diyform import 'veth_pair.host[\"a\"]' lab/veth0", "diyform import route.default 'default via 10.0.0.1'"},
 	"get":     {"diyform get -update"},
 	"test":    {"diyform test", "diyform test -filter=tests/nat.diytest.hcl -verbose", "diyform test -junit-xml=results.xml"},
 	"drift":   {"diyform drift", "diyform drift -watch -json"},

@@ -26,6 +26,9 @@ func newPlan(v *view) *cobra.Command {
 			}
 			defer s.close()
 			mode, err := flags.mode(destroy)
+			if err == nil {
+				err = flags.checkGenerate(mode)
+			}
 			if err != nil {
 				return v.failWith(err, "")
 			}
@@ -48,6 +51,7 @@ func newPlan(v *view) *cobra.Command {
 	flags.add(cmd)
 	flags.addChanges(cmd)
 	cmd.Flags().Uint("parallelism", 0, "as in apply; a plan is made in one go, whatever it says")
+	cmd.Flags().StringVar(&flags.generate, "generate-config-out", "", "write resource blocks for import blocks that have none to this new file of the folder")
 	cmd.Flags().StringVar(&out, "out", "", "write the plan to a file that apply takes")
 	cmd.Flags().BoolVar(&destroy, "destroy", false, "plan to destroy all that is recorded")
 	cmd.Flags().BoolVar(&detailed, "detailed-exitcode", false, "exit with 0 for no changes, 1 for an error, 2 for changes")

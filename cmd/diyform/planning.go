@@ -25,6 +25,11 @@ func (s *session) makePlan(ctx context.Context, mode plan.Mode, f *stackFlags) (
 	} else if err := s.loadConfig(f, nil); err != nil {
 		return nil, err
 	}
+	if f.generate != "" {
+		if err := s.generate(ctx, f); err != nil {
+			return nil, err
+		}
+	}
 	return s.plan(ctx, mode, options)
 }
 

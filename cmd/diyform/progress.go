@@ -36,9 +36,18 @@ func (v *view) reporter(p *plan.Plan) reporter {
 }
 
 var (
-	stepBegins = map[string]string{"create": "Creating", "update": "Modifying", "delete": "Destroying", "read": "Reading"}
-	stepGoesOn = map[string]string{"create": "creating", "update": "modifying", "delete": "destroying", "read": "reading"}
-	stepEnds   = map[string]string{"create": "Creation", "update": "Modifications", "delete": "Destruction", "read": "Read"}
+	stepBegins = map[string]string{
+		"create": "Creating", "update": "Modifying", "delete": "Destroying", "read": "Reading",
+		"import": "Importing", "move": "Moving", "release": "Letting go",
+	}
+	stepGoesOn = map[string]string{
+		"create": "creating", "update": "modifying", "delete": "destroying", "read": "reading",
+		"import": "importing", "move": "moving", "release": "letting go",
+	}
+	stepEnds = map[string]string{
+		"create": "Creation", "update": "Modifications", "delete": "Destruction", "read": "Read",
+		"import": "Import", "move": "Move", "release": "Release",
+	}
 )
 
 // underWay is a step that has begun.

@@ -57,6 +57,7 @@ type stackFlags struct {
 
 	targets, excludes, replace []string
 	refresh, refreshOnly       bool
+	generate                   string // the file that blocks for imports are written to
 }
 
 // addVariables adds the flags of commands that evaluate.
@@ -203,6 +204,9 @@ func (s *session) load() (err error) {
 
 // connect opens sessions with the providers, once the lineage is settled.
 func (s *session) connect() error {
+	if s.sessions != nil {
+		return nil
+	}
 	boot, err := bootid.Read()
 	if err != nil {
 		return err

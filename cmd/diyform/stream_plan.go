@@ -31,9 +31,31 @@ func newStreamResource(a addr.Instance) streamResource {
 }
 
 type streamChange struct {
-	Resource streamResource `json:"resource"`
-	Action   string         `json:"action"`
-	Reason   string         `json:"reason,omitempty"`
+	Resource  streamResource      `json:"resource"`
+	Previous  *streamResource     `json:"previous_resource,omitempty"` // where it was, of one that was moved
+	Action    string              `json:"action"`
+	Reason    string              `json:"reason,omitempty"`
+	Importing *plan.JSONImporting `json:"importing,omitempty"`
+}
+
+func newStreamChange(p *plan.Plan, c *plan.Change) streamChange {
+	change := streamChange{Resource: newStreamResource(c.Address), Action: streamActions[c.Action], Reason: p.StreamReason(c)}
+	if c.PreviousAddress != nil {
+		previous := newStreamResource(*c.PreviousAddress)
+		change.Previous = &previous
+	}
+	if c.Importing != nil {
+		change.Importing = &plan.JSONImporting{ID: c.Importing.ID}
+	}
+	if c.Action == plan.NoOp {
+		switch {
+		case c.Importing != nil:
+			change.Action = "import"
+		case c.PreviousAddress != nil:
+			change.Action = "move"
+		}
+	}
+	return change
 }
 
 type streamCounts struct {
@@ -69,12 +91,12 @@ func (s *stream) planned(p *plan.Plan) {
 		if !c.Told() {
 			continue
 		}
-		change := streamChange{Resource: newStreamResource(c.Address), Action: streamActions[c.Action], Reason: p.StreamReason(c)}
+		change := newStreamChange(p, c)
 		s.info("planned_change", fmt.Sprintf("%s: Plan to %s", c.Address, change.Action), fields{"change": change})
 	}
-	add, change, remove := p.Count()
-	s.info("change_summary", fmt.Sprintf("Plan: %d to add, %d to change, %d to destroy.", add, change, remove),
-		fields{"changes": streamCounts{Add: add, Change: change, Remove: remove, Operation: "plan"}})
+	t := p.Tally()
+	s.info("change_summary", "Plan: "+t.String(),
+		fields{"changes": streamCounts{Add: t.Add, Change: t.Change, Import: t.Import, Remove: t.Destroy, Operation: "plan"}})
 	if len(p.Outputs) == 0 {
 		return
 	}
@@ -87,8 +109,8 @@ func (s *stream) planned(p *plan.Plan) {
 
 // applied tells what came of an apply that succeeded.
 func (s *stream) applied(p *plan.Plan, r *apply.Result) {
-	counts := streamCounts{Add: r.Added, Change: r.Changed, Remove: r.Destroyed, Operation: "apply"}
-	text := fmt.Sprintf("Apply complete! Resources: %d added, %d changed, %d destroyed.", r.Added, r.Changed, r.Destroyed)
+	counts := streamCounts{Add: r.Added, Change: r.Changed, Import: r.Imported, Remove: r.Destroyed, Operation: "apply"}
+	text := "Apply complete! Resources: " + counted(r)
 	if p.Input.Mode == plan.Destroy {
 		counts.Operation, text = "destroy", fmt.Sprintf("Destroy complete! Resources: %d destroyed.", r.Destroyed)
 	}
