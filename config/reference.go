@@ -137,6 +137,19 @@ func newReference(traversal hcl.Traversal, key hcl.Expression, rest hcl.Traversa
 	return ref
 }
 
+// nextStep gives what follows the name of the resource or module that is meant; nil where nothing
+// does, or an expression whose value is yet to be known.
+func (r Reference) nextStep() hcl.Traverser {
+	at := 2
+	if r.Subject.Kind == ResourceSubject && r.Subject.Resource.Mode == addr.Data {
+		at = 3
+	}
+	if len(r.Traversal) <= at {
+		return nil
+	}
+	return r.Traversal[at]
+}
+
 // firstAttribute gives the name that a traversal begins with, an index before it left aside; ""
 // where there is none.
 func firstAttribute(steps hcl.Traversal) string {

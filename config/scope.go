@@ -72,8 +72,8 @@ func (c *Config) CheckReferences(refs []Reference, at Scope) hcl.Diagnostics {
 
 func (c *Config) checkResourceReference(ref Reference, at Scope) hcl.Diagnostics {
 	res := c.Path.Resource(ref.Subject.Resource)
-	if _, ok := c.Resources[res]; ok {
-		return nil
+	if r, ok := c.Resources[res]; ok {
+		return checkInstanceKey(ref, &r.Repetition)
 	}
 	if at.Data != nil && at.Data.Addr == res {
 		return nil
@@ -103,7 +103,7 @@ func (c *Config) checkModuleReference(ref Reference) hcl.Diagnostics {
 	}
 	child := c.Children[name]
 	if child == nil || ref.Output == "" || child.Outputs[ref.Output] != nil {
-		return nil
+		return checkInstanceKey(ref, &call.Repetition)
 	}
 	hint := diag.Suggest(ref.Output, keysOf(child.Outputs))
 	switch {
@@ -115,6 +115,32 @@ func (c *Config) checkModuleReference(ref Reference) hcl.Diagnostics {
 	}
 	return referenceError(ref, "Reference to undeclared output",
 		fmt.Sprintf("The module %q, called at %s, has no output %q.%s", name, call.DeclRange, ref.Output, hint))
+}
+
+// checkInstanceKey finds a reference to an attribute of all instances at once, and one to an
+// instance of a block that has no instances.
+func checkInstanceKey(ref Reference, r *Repetition) hcl.Diagnostics {
+	repeated, example := "", ""
+	switch {
+	case r.ForEach != nil:
+		repeated, example = "for_each", "[each.key]"
+	case r.Count != nil:
+		repeated, example = "count", "[count.index]"
+	}
+	switch step := ref.nextStep().(type) {
+	case hcl.TraverseAttr:
+		if repeated != "" {
+			return referenceError(ref, "Missing key of an instance",
+				fmt.Sprintf("%[1]s has %[2]s, so .%[3]s has to be taken of one instance, as in %[1]s%[4]s.%[3]s, or of all of them: [for i in %[1]s : i.%[3]s].",
+					ref.Subject, repeated, step.Name, example))
+		}
+	case hcl.TraverseIndex:
+		if repeated == "" {
+			return referenceError(ref, "Key of an instance where there is one only",
+				fmt.Sprintf("%[1]s has neither count nor for_each, so there is nothing to choose from. Leave the key out: %[1]s.", ref.Subject))
+		}
+	}
+	return nil
 }
 
 // checkWithData gives the check whose data block has address res, or nil.
