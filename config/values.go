@@ -96,6 +96,9 @@ func (c *Config) Values(src ValueSources) (map[string]cty.Value, hcl.Diagnostics
 			continue
 		}
 		val, more := v.finish(in, ok)
+		if !ok && v.Required() {
+			more[0].Detail += foreignVariable(src.Environ, name)
+		}
 		diags = append(diags, more...)
 		values[name] = val
 	}

@@ -179,12 +179,8 @@ func checkTypes(cfg *config.Config, registry *providers.Registry) hcl.Diagnostic
 		if exists {
 			return
 		}
-		hint := diag.Suggest(r.Addr.Type, known)
-		if hint == "" {
-			hint = fmt.Sprintf(" There are: %s.", strings.Join(known, ", "))
-		}
 		diags = append(diags, diag.Error(&r.TypeRange, "Unknown "+what,
-			fmt.Sprintf("diyform has no %s %q.%s", what, r.Addr.Type, hint)))
+			fmt.Sprintf("diyform has no %s %q.%s", what, r.Addr.Type, typeHint(r.Addr, known))))
 	}
 	for _, c := range cfg.All() {
 		for _, a := range sortedBlocks(c) {
@@ -197,6 +193,23 @@ func checkTypes(cfg *config.Config, registry *providers.Registry) hcl.Diagnostic
 		}
 	}
 	return diags
+}
+
+// typeHint says what was probably meant instead of the type of a, of those that there are.
+func typeHint(a addr.Resource, known []string) string {
+	if own := ownTypes[a.Type]; a.Mode == addr.Managed && slices.Contains(known, own) {
+		return fmt.Sprintf(" Here that is %q.", own)
+	}
+	if hint := diag.Suggest(a.Type, known); hint != "" {
+		return hint
+	}
+	return fmt.Sprintf(" There are: %s.", strings.Join(known, ", "))
+}
+
+// ownTypes are those that are meant by what users of Terraform write.
+var ownTypes = map[string]string{
+	"terraform_data": "trigger", "null_resource": "trigger",
+	"docker_container": "container", "docker_image": "root_image", "docker_volume": "volume", "docker_network": "bridge",
 }
 
 // checkReferences checks what a module's expressions refer to.

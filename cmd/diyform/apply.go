@@ -102,6 +102,7 @@ func (v *view) planAndApply(ctx context.Context, mode plan.Mode, f *applyFlags) 
 		return err
 	}
 	defer s.close()
+	v.holding = true
 	p, err := s.makePlan(ctx, mode, &f.stackFlags)
 	if err != nil {
 		return err

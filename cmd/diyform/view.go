@@ -25,6 +25,15 @@ type view struct {
 	stream  *stream // of -json: all that is said goes there; nil else
 	concise bool    // only what was done, not what is under way
 	compact bool    // warnings with a line each
+
+	holding bool // warnings wait for the plan to be shown
+	held    []held
+}
+
+// held are warnings that wait, with the sources of their excerpts.
+type held struct {
+	files map[string]*hcl.File
+	diags hcl.Diagnostics
 }
 
 // palette colours what goes to f only if f is a terminal and NO_COLOR is not set
@@ -51,6 +60,11 @@ func (v *view) diagnostics(files map[string]*hcl.File, diags hcl.Diagnostics) {
 		v.stream.diagnostics(files, diags)
 		return
 	}
+	if v.holding && !diags.HasErrors() {
+		v.held = append(v.held, held{files, diags})
+		return
+	}
+	v.release()
 	style := diag.Style{Color: palette(v.err).On, Width: width(v.err)}
 	if v.compact {
 		if err := diag.WriteCompact(v.err, diag.Warnings(diags), style); err == nil {
@@ -59,6 +73,15 @@ func (v *view) diagnostics(files map[string]*hcl.File, diags hcl.Diagnostics) {
 	}
 	if err := diag.WriteText(v.err, files, diags, style); err != nil {
 		fmt.Fprintln(v.err, diags.Error())
+	}
+}
+
+// release writes the warnings that were held.
+func (v *view) release() {
+	waiting := v.held
+	v.holding, v.held = false, nil
+	for _, h := range waiting {
+		v.diagnostics(h.files, h.diags)
 	}
 }
 
