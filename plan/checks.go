@@ -45,7 +45,7 @@ func (p *Plan) runCheck(ctx context.Context, m *module, k *config.Check) (*Check
 	result := &CheckResult{Module: m.addr, Name: k.Name, Passed: true}
 	var diags hcl.Diagnostics
 	fail := func(problems hcl.Diagnostics) {
-		for _, d := range problems {
+		for _, d := range HideSecrets(problems) {
 			result.Passed = false
 			result.Messages = append(result.Messages, d.Summary+": "+d.Detail)
 			d.Severity = hcl.DiagWarning

@@ -225,7 +225,7 @@ func (m *module) expandForEach(x *expansion, r *config.Repetition) hcl.Diagnosti
 		return append(diags, diag.Error(&rng, "Invalid for_each", detail))
 	}
 	if v.HasMark(marks.Sensitive) {
-		return fail("for_each holds a sensitive value, and instance keys are always shown.")
+		return fail("for_each holds a sensitive value, and instance keys are always shown. Keys that may be shown are made so by nonsensitive().")
 	}
 	if v.HasMark(marks.Ephemeral) {
 		return fail("for_each comes from an ephemeral value, and instances are recorded.")
