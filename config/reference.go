@@ -137,6 +137,14 @@ func newReference(traversal hcl.Traversal, key hcl.Expression, rest hcl.Traversa
 	return ref
 }
 
+// rest gives what follows the subject of a reference to a resource or module.
+func (r Reference) rest() hcl.Traversal {
+	if r.Subject.Resource.Mode == addr.Data {
+		return r.Traversal[3:]
+	}
+	return r.Traversal[2:]
+}
+
 // firstAttribute gives the name that a traversal begins with, an index before it left aside; ""
 // where there is none.
 func firstAttribute(steps hcl.Traversal) string {

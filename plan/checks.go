@@ -45,7 +45,7 @@ func (p *Plan) runCheck(ctx context.Context, m *module, k *config.Check) (*Check
 	result := &CheckResult{Module: m.addr, Name: k.Name, Passed: true}
 	var diags hcl.Diagnostics
 	fail := func(problems hcl.Diagnostics) {
-		for _, d := range HideSecrets(problems) {
+		for _, d := range Explain(problems) {
 			result.Passed = false
 			result.Messages = append(result.Messages, d.Summary+": "+d.Detail)
 			d.Severity = hcl.DiagWarning
@@ -119,7 +119,7 @@ func (m *module) assert(k *config.Check, data cty.Value, a config.Condition) hcl
 	if diags.HasErrors() {
 		return diags
 	}
-	return hcl.Diagnostics{diag.Error(&at, "Check failed", fmt.Sprintf("%s\n\nThis is the check %q.", messageText(message), k.Name))}
+	return hcl.Diagnostics{diag.Error(&at, "Check failed", fmt.Sprintf("%s\n\nThis is %s.", messageText(message), m.nameOf("the check", k.Name)))}
 }
 
 // messageText is what an error_message says.

@@ -198,7 +198,7 @@ func New(ctx context.Context, in Input) (*Plan, hcl.Diagnostics) {
 		in.Time = time.Now().UTC()
 	}
 	p := &Plan{Input: in}
-	diags := diag.Distinct(HideSecrets(p.make(ctx)))
+	diags := diag.Distinct(Explain(p.make(ctx)))
 	if diags.HasErrors() {
 		return nil, diags
 	}

@@ -233,7 +233,7 @@ func (e *Evaluator) validateBlock(c *config.Config, r *config.Resource) hcl.Diag
 	scope := e.unknownContext(c, &r.Repetition)
 	v, diags := hcldec.Decode(dynblock.Expand(r.Body, scope), s.Spec(), scope)
 	if diags.HasErrors() {
-		return explainComputed(r, s, diags)
+		return suggestBlocks(s, explainComputed(r, s, diags))
 	}
 	diags = append(diags, e.checkIgnored(r)...)
 	return append(diags, e.checkArguments(r, s, v)...)
@@ -255,6 +255,27 @@ func explainComputed(r *config.Resource, s *schema.Schema, diags hcl.Diagnostics
 				diags[i] = diag.Error(d.Subject, "Attribute cannot be set",
 					fmt.Sprintf("%q is what diyform finds out about a %s, for others to refer to. Remove it here.", attr.Name, r.Addr.Type))
 			}
+		}
+	}
+	return diags
+}
+
+// suggestBlocks adds to errors about the label of a dynamic block what was probably meant. The
+// library that expands them suggests nothing.
+func suggestBlocks(s *schema.Schema, diags hcl.Diagnostics) hcl.Diagnostics {
+	var known []string
+	var collect func(*schema.Schema)
+	collect = func(s *schema.Schema) {
+		for _, b := range s.Blocks {
+			known = append(known, b.Name)
+			collect(b.Schema)
+		}
+	}
+	collect(s)
+	for _, d := range diags {
+		var name string
+		if n, _ := fmt.Sscanf(d.Detail, "Blocks of type %q are not expected here.", &name); n == 1 && !strings.Contains(d.Detail, "Did you mean") {
+			d.Detail += diag.Suggest(name, known)
 		}
 	}
 	return diags
