@@ -12,7 +12,6 @@ import (
 	"github.com/diyform/diyform/config"
 	"github.com/diyform/diyform/internal/addr"
 	"github.com/diyform/diyform/internal/diag"
-	"github.com/diyform/diyform/internal/marks"
 )
 
 // CheckResult is what came of a check block.
@@ -100,37 +99,22 @@ func (p *Plan) readCheckData(ctx context.Context, m *module, r *config.Resource)
 }
 
 func (m *module) assert(k *config.Check, data cty.Value, a config.Condition) hcl.Diagnostics {
-	v, diags := m.checkValue(k, data, a.Condition)
+	ctx, diags := m.checkContext(k, data, config.ConditionReferences([]config.Condition{a}))
 	if diags.HasErrors() {
 		return diags
 	}
+	holds, message, diags := a.Evaluate(ctx)
 	at := a.Condition.Range()
-	v, _ = v.UnmarkDeep()
 	switch {
-	case !v.IsKnown():
-		return hcl.Diagnostics{diag.Error(&at, "Check cannot be made",
-			"Its condition depends on a resource that was not created.")}
-	case v.IsNull() || v.Type() != cty.Bool:
-		return hcl.Diagnostics{diag.Error(&at, "Invalid condition result", "A condition must be true or false.")}
-	case v.True():
-		return nil
-	}
-	message, diags := m.checkValue(k, data, a.ErrorMessage)
-	if diags.HasErrors() {
+	case diags.HasErrors() || holds.IsKnown() && holds.True():
 		return diags
+	case !holds.IsKnown():
+		return append(diags, diag.Error(&at, "Check cannot be made",
+			"Its condition depends on a resource that was not created."))
 	}
-	return hcl.Diagnostics{diag.Error(&at, "Check failed", fmt.Sprintf("%s\n\nThis is %s.", messageText(message), m.nameOf("the check", k.Name)))}
-}
-
-// messageText is what an error_message says.
-func messageText(v cty.Value) string {
-	plain, found := v.UnmarkDeep()
-	_, secret := found[marks.Sensitive]
-	switch {
-	case secret:
-		return "The error message holds a sensitive value, so it is not shown."
-	case plain.IsKnown() && !plain.IsNull() && plain.Type() == cty.String:
-		return plain.AsString()
-	}
-	return "The condition is false."
+	return append(diags, &hcl.Diagnostic{
+		Severity: hcl.DiagError, Summary: "Check failed",
+		Detail:  fmt.Sprintf("%s\n\nThis is %s.", message, m.nameOf("the check", k.Name)),
+		Subject: &at, Expression: a.Condition, EvalContext: ctx,
+	})
 }

@@ -89,8 +89,8 @@ func (m *module) value(expr hcl.Expression) (cty.Value, hcl.Diagnostics) {
 	return expr.Value(ctx)
 }
 
-// checkValue evaluates an expression of a check, which sees its own data block.
-func (m *module) checkValue(k *config.Check, data cty.Value, expr hcl.Expression) (cty.Value, hcl.Diagnostics) {
+// checkContext is the scope of an assert of a check, which sees its own data block.
+func (m *module) checkContext(k *config.Check, data cty.Value, refs []config.Reference) (*hcl.EvalContext, hcl.Diagnostics) {
 	if k.Data != nil {
 		own := k.Data.Addr.Local()
 		m.blocks[own] = &block{
@@ -100,7 +100,7 @@ func (m *module) checkValue(k *config.Check, data cty.Value, expr hcl.Expression
 		}
 		defer delete(m.blocks, own)
 	}
-	return m.value(expr)
+	return m.context(nil, simpleKeys(refs), nil)
 }
 
 // context makes a scope with what refs refer to and the each or count object.

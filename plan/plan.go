@@ -252,8 +252,14 @@ func (p *Plan) make(ctx context.Context) hcl.Diagnostics {
 		_, more := p.Steps()
 		diags = append(diags, more...)
 	}
-	if !diags.HasErrors() && !p.HasChanges() {
+	if !diags.HasErrors() && !p.HasChanges() && !p.readsLater() {
+		p.Begin() // a check may ask what time it is
 		diags = append(diags, p.RunChecks(ctx)...)
 	}
 	return diags
+}
+
+// readsLater reports whether there is data to be read while applying, after which checks are run.
+func (p *Plan) readsLater() bool {
+	return slices.ContainsFunc(p.Changes, func(c *Change) bool { return c.Action == Read })
 }
