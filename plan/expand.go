@@ -173,10 +173,13 @@ func (m *module) enabled(r *config.Repetition) (bool, hcl.Diagnostics) {
 	case err != nil || yes.IsNull():
 		return fail("enabled must be true or false.")
 	case !yes.IsKnown():
-		return fail("enabled depends on values that are known only after apply, so it cannot be planned whether the resource exists.")
+		return fail("enabled depends on values that are known only after apply, so it cannot be planned whether the resource exists. " + exclude)
 	}
 	return yes.True(), diags
 }
+
+// exclude is what helps where values are known only after apply.
+const exclude = "To plan in two steps, leave it out of the first by -exclude."
 
 // maxCount keeps a slip of the pen from taking all memory.
 const maxCount = 1_000_000
@@ -199,7 +202,7 @@ func (m *module) expandCount(x *expansion, r *config.Repetition) hcl.Diagnostics
 	case err != nil:
 		return fail("count must be a whole number: " + diag.Sentence(err.Error()))
 	case !n.IsKnown():
-		return fail("count depends on values that are known only after apply, so the number of instances cannot be planned.")
+		return fail("count depends on values that are known only after apply, so the number of instances cannot be planned. " + exclude)
 	case n.IsNull():
 		return fail("count must be a whole number, not null.")
 	default:
@@ -233,7 +236,8 @@ func (m *module) expandForEach(x *expansion, r *config.Repetition) hcl.Diagnosti
 	t := v.Type()
 	switch {
 	case !v.IsKnown():
-		return fail("for_each depends on values that are known only after apply, so the instances cannot be planned.")
+		return fail("for_each depends on values that are known only after apply, so the instances cannot be planned. " +
+			"Take a map whose keys are known, and put what is not into its values. " + exclude)
 	case v.IsNull():
 		return fail("for_each must be a map or a set of strings, not null.")
 	case t.Equals(cty.Set(cty.DynamicPseudoType)) && v.LengthInt() == 0:

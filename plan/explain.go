@@ -9,6 +9,7 @@ import (
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
 
+	"github.com/diyform/diyform/config"
 	"github.com/diyform/diyform/internal/diag"
 )
 
@@ -16,6 +17,9 @@ import (
 // sensitive values: see HideSecrets.
 func Explain(diags hcl.Diagnostics) hcl.Diagnostics {
 	for _, d := range diags {
+		if d.Detail == "This value is null, so it does not have any attributes." && d.Expression != nil {
+			d.Detail += whatIsNull(d)
+		}
 		if d.Subject == nil || d.EvalContext == nil || !speaksOfKeys(d.Detail) {
 			continue
 		}
@@ -24,6 +28,42 @@ func Explain(diags hcl.Diagnostics) hcl.Diagnostics {
 		}
 	}
 	return HideSecrets(diags)
+}
+
+// whatIsNull names what has no attributes because it is null.
+func whatIsNull(d *hcl.Diagnostic) string {
+	e, ok := d.Expression.(*hclsyntax.ScopeTraversalExpr)
+	if !ok {
+		return ""
+	}
+	i, _ := stepAt(e.Traversal, d.Subject)
+	if i < 1 {
+		return ""
+	}
+	name := written(e.Traversal[:i])
+	for _, ref := range config.References(e) {
+		kind := ref.Subject.Kind
+		if (kind == config.ResourceSubject || kind == config.ModuleSubject) && ref.Subject.String() == name {
+			return fmt.Sprintf(" %s is not there: enabled is false in its lifecycle block. It may be asked for: %[1]s == null.", name)
+		}
+	}
+	return fmt.Sprintf(" What is null is %s.", name)
+}
+
+// written gives the text of a traversal.
+func written(t hcl.Traversal) string {
+	var b strings.Builder
+	for _, step := range t {
+		switch step := step.(type) {
+		case hcl.TraverseRoot:
+			b.WriteString(step.Name)
+		case hcl.TraverseAttr:
+			b.WriteString("." + step.Name)
+		case hcl.TraverseIndex:
+			b.WriteString("[" + Format(step.Key) + "]")
+		}
+	}
+	return b.String()
 }
 
 // speaksOfKeys reports whether a text is about a key or attribute that something does not have, and
