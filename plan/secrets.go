@@ -7,55 +7,32 @@ import (
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
-	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/diyform/diyform/internal/marks"
 )
 
-// HideSecrets takes sensitive values out of what functions and the language's library say of an
-// expression: they quote what they cannot use, and know no marks. Messages of conditions are not
-// touched: they say themselves what they show.
+// HideSecrets takes sensitive values out of what the language's library says of an expression: of
+// two elements with one key it quotes the key, and knows no marks. Functions keep quiet themselves.
 func HideSecrets(diags hcl.Diagnostics) hcl.Diagnostics {
 	for i, d := range diags {
-		if d.Expression == nil || d.EvalContext == nil || !slices.Contains(quoting, d.Summary) {
-			continue
+		if d.Summary == "Duplicate object key" && d.Expression != nil && d.EvalContext != nil {
+			diags[i] = replaceSecrets(hcl.Diagnostics{d}, secretTexts(secretsOf(d)))[0]
 		}
-		diags[i] = replaceSecrets(hcl.Diagnostics{d}, secretTexts(secretsOf(d)))[0]
 	}
 	return diags
 }
 
-// quoting are the summaries of diagnostics that quote values.
-var quoting = []string{"Invalid function argument", "Error in function call", "Duplicate object key"}
-
-// secretsOf lists the sensitive values that the diagnostic's expression has to do with: its own,
-// those that it refers to and, where it is a call, those of its arguments.
+// secretsOf lists the sensitive parts of what the diagnostic's expression gives.
 func secretsOf(d *hcl.Diagnostic) []cty.Value {
-	values := []cty.Value{valueOf(d.Expression, d.EvalContext)}
-	for _, t := range d.Expression.Variables() {
-		if v, diags := t.TraverseAbs(d.EvalContext); !diags.HasErrors() {
-			values = append(values, v)
+	plain, marked := valueOf(d.Expression, d.EvalContext).UnmarkDeepWithPaths()
+	var paths []cty.Path
+	for _, m := range marked {
+		if _, secret := m.Marks[marks.Sensitive]; secret {
+			paths = append(paths, m.Path)
 		}
 	}
-	if call, ok := d.Expression.(*hclsyntax.FunctionCallExpr); ok {
-		for _, arg := range call.Args {
-			values = append(values, valueOf(arg, d.EvalContext))
-		}
-	}
-	var secrets []cty.Value
-	for _, v := range values {
-		plain, marked := v.UnmarkDeepWithPaths()
-		for _, m := range marked {
-			if _, secret := m.Marks[marks.Sensitive]; !secret {
-				continue
-			}
-			if part, err := m.Path.Apply(plain); err == nil {
-				secrets = append(secrets, part)
-			}
-		}
-	}
-	return secrets
+	return parts(plain, paths)
 }
 
 func valueOf(expr hcl.Expression, scope *hcl.EvalContext) cty.Value {
