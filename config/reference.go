@@ -62,6 +62,7 @@ var kindsByRoot = map[string]SubjectKind{
 	"module":    ModuleSubject,
 	"self":      SelfSubject,
 	"diyform":   WorkspaceSubject,
+	"resource":  InvalidSubject, // a resource is referred to by its type
 	"terraform": InvalidSubject, // whoever writes it means diyform
 	"tofu":      InvalidSubject,
 }

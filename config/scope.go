@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -91,6 +92,11 @@ func (c *Config) checkResourceReference(ref Reference, at Scope) hcl.Diagnostics
 	name := res.Local().String()
 	if at.Data != nil && at.Data.Addr.Type == res.Type && res.Mode == addr.Data {
 		return undeclared(ref, what, name, []string{at.Data.Addr.Local().String()}, "")
+	}
+	other := res
+	other.Mode = addr.Data - res.Mode
+	if c.Resources[other] != nil {
+		return undeclared(ref, what, name, nil, fmt.Sprintf(" Did you mean %q?", other.Local()))
 	}
 	return undeclared(ref, what, name, c.namesLike(res), "")
 }
@@ -235,6 +241,9 @@ func (c *Config) invalidReference(ref Reference) hcl.Diagnostics {
 	switch example, known := examples[root]; {
 	case known:
 		detail = fmt.Sprintf("%s is not complete. Write it with a name, as in %s.", text(ref.Traversal), example)
+	case root == "resource":
+		detail = fmt.Sprintf("A resource is referred to by type and name alone: %s.",
+			cmp.Or(strings.TrimPrefix(text(ref.Traversal), "resource."), "veth_pair.uplink"))
 	case root == "terraform" || root == "tofu":
 		detail = fmt.Sprintf("%s is not a value. The name of the workspace is diyform.workspace.", root)
 	default:

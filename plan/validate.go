@@ -260,8 +260,15 @@ func explainComputed(r *config.Resource, s *schema.Schema, diags hcl.Diagnostics
 	return diags
 }
 
-// suggestBlocks adds to errors about the label of a dynamic block what was probably meant. The
-// library that expands them suggests nothing.
+// ofTerraform are arguments and blocks of every resource in Terraform, and why there are none here.
+var ofTerraform = map[string]string{
+	"provider":    "Providers are built in, and nothing of them is configured. Remove it.",
+	"provisioner": "A command that is to run belongs into a container, and what is to be tested into a check block.",
+	"connection":  "Nothing is made on other machines. Remove it.",
+}
+
+// suggestBlocks adds to errors about the label of a dynamic block what was probably meant, which the
+// library that expands them does not, and to those about blocks and arguments of Terraform why.
 func suggestBlocks(s *schema.Schema, diags hcl.Diagnostics) hcl.Diagnostics {
 	var known []string
 	var collect func(*schema.Schema)
@@ -274,7 +281,15 @@ func suggestBlocks(s *schema.Schema, diags hcl.Diagnostics) hcl.Diagnostics {
 	collect(s)
 	for _, d := range diags {
 		var name string
-		if n, _ := fmt.Sscanf(d.Detail, "Blocks of type %q are not expected here.", &name); n == 1 && !strings.Contains(d.Detail, "Did you mean") {
+		n, _ := fmt.Sscanf(d.Detail, "Blocks of type %q are not expected here.", &name)
+		if n == 0 {
+			n, _ = fmt.Sscanf(d.Detail, "An argument named %q is not expected here.", &name)
+		}
+		switch {
+		case n == 0 || strings.Contains(d.Detail, "Did you mean"):
+		case ofTerraform[name] != "":
+			d.Detail += " " + ofTerraform[name]
+		case strings.HasPrefix(d.Detail, "Blocks"):
 			d.Detail += diag.Suggest(name, known)
 		}
 	}
