@@ -2,6 +2,7 @@ package plan
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"slices"
 
@@ -272,12 +273,25 @@ func (p *Plan) deletion(a addr.Instance) *Change {
 	}
 	c.Sensitive = pathsIn(c.Before, rec.Record.Sensitive)
 	if p.Input.Mode == Normal {
-		c.Reason = "it is no longer in the configuration"
-		if r := p.Input.Config.Resource(a.Resource); r != nil && r.Enabled != nil {
-			c.Reason = "it is disabled in the configuration"
-		}
+		c.Reason = p.whyGone(a)
 	}
 	return c
+}
+
+// whyGone says why configuration has an instance no longer.
+func (p *Plan) whyGone(a addr.Instance) string {
+	for m := a.Module; !m.IsRoot(); {
+		parent, step := m.Split()
+		cfg := p.Input.Config.Module(parent)
+		if cfg != nil && cfg.Calls[step.Name] != nil && cfg.Calls[step.Name].Enabled != nil && p.Evaluator.modules[m] == nil {
+			return fmt.Sprintf("%s is disabled in the configuration", m)
+		}
+		m = parent
+	}
+	if r := p.Input.Config.Resource(a.Resource); r != nil && r.Enabled != nil {
+		return "it is disabled in the configuration"
+	}
+	return "it is no longer in the configuration"
 }
 
 func (p *Plan) planDestroy() {
