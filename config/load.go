@@ -181,7 +181,8 @@ func parse(parser *hclparse.Parser, path string, src []byte) (*hcl.File, hcl.Dia
 	if strings.HasSuffix(path, ".json") {
 		return parser.ParseJSON(src, path)
 	}
-	return parser.ParseHCL(src, path)
+	file, diags := parser.ParseHCL(src, path)
+	return file, withoutEchoes(diags)
 }
 
 // configFiles lists the configuration files of dir by name. None at all is an error at call,
