@@ -178,8 +178,11 @@ func (m *module) enabled(r *config.Repetition) (bool, hcl.Diagnostics) {
 	return yes.True(), diags
 }
 
-// exclude is what helps where values are known only after apply.
-const exclude = "To plan in two steps, leave it out of the first by -exclude."
+// What helps where values are known only after apply.
+const (
+	knownKeys = "Take a map whose keys are known, and put what is not into its values. "
+	exclude   = "To plan in two steps, leave it out of the first by -exclude."
+)
 
 // maxCount keeps a slip of the pen from taking all memory.
 const maxCount = 1_000_000
@@ -236,8 +239,7 @@ func (m *module) expandForEach(x *expansion, r *config.Repetition) hcl.Diagnosti
 	t := v.Type()
 	switch {
 	case !v.IsKnown():
-		return fail("for_each depends on values that are known only after apply, so the instances cannot be planned. " +
-			"Take a map whose keys are known, and put what is not into its values. " + exclude)
+		return fail("for_each depends on values that are known only after apply, so the instances cannot be planned. " + knownKeys + exclude)
 	case v.IsNull():
 		return fail("for_each must be a map or a set of strings, not null.")
 	case t.Equals(cty.Set(cty.DynamicPseudoType)) && v.LengthInt() == 0:
@@ -251,8 +253,11 @@ func (m *module) expandForEach(x *expansion, r *config.Repetition) hcl.Diagnosti
 		if t.IsSetType() {
 			k = elem
 		}
-		if !k.IsKnown() || k.IsNull() {
-			return fail("for_each has an element that is null or known only after apply, so the instances cannot be planned.")
+		switch {
+		case !k.IsKnown():
+			return fail("for_each has an element that is known only after apply, so the instances cannot be planned. " + knownKeys + exclude)
+		case k.IsNull():
+			return fail("for_each has an element that is null. Only texts are keys: leave it out, as compact() does.")
 		}
 		key := addr.StringKey(k.AsString())
 		x.keys = append(x.keys, key)
