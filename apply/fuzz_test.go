@@ -31,17 +31,21 @@ func FuzzEngine(f *testing.F) {
 			f.Fatal(err)
 		}
 		for _, file := range archive.Files {
-			if path.Base(file.Name) == "main.diy.hcl" && !unsteady.Match(file.Data) {
-				f.Add(string(file.Data))
+			if name := path.Base(file.Name); strings.HasPrefix(name, "main.diy.") && !unsteady.Match(file.Data) {
+				f.Add(string(file.Data), strings.HasSuffix(name, ".json"))
 			}
 		}
 	}
-	f.Fuzz(func(t *testing.T, text string) {
+	f.Fuzz(func(t *testing.T, text string, json bool) {
 		if unsteady.MatchString(text) {
 			t.Skip()
 		}
 		l := newLab(t)
-		l.write("main.diy.hcl", text)
+		if json {
+			l.write("main.diy.json", text)
+		} else {
+			l.write("main.diy.hcl", text)
+		}
 		l.write("m/m.diy.hcl", "variable \"in\" {\n  default = 1\n}\noutput \"out\" {\n  value = var.in\n}\n")
 		p, result, diags := l.run(t.Context(), plan.Normal, apply.Options{Workers: 1})
 		told := func(s string) bool { return strings.Contains(diags.Error(), s) }

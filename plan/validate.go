@@ -43,7 +43,7 @@ func Validate(cfg *config.Config, registry *providers.Registry) hcl.Diagnostics 
 	for _, c := range cfg.All() {
 		diags = append(diags, e.suggestAttributes(c, e.validateModule(c))...)
 	}
-	return diag.InOrder(diag.Distinct(diags))
+	return diag.InOrder(diag.Distinct(Explain(diags)))
 }
 
 func (e *Evaluator) validateModule(c *config.Config) hcl.Diagnostics {
