@@ -22,3 +22,11 @@ func TestBlockDiagnostics(t *testing.T) {
 		})
 	}
 }
+
+// Files of Windows and of editors that begin them with a mark are read as others are.
+func TestLinesOfWindows(t *testing.T) {
+	c := mustLoad(t, "\ufeffvariable \"a\" {\r\n  default = <<EOT\r\nx\r\nEOT\r\n}\r\n# end\r\noutput \"o\" {\r\n  value = var.a\r\n}")
+	if v := c.Variables["a"]; v == nil || v.DeclRange.Start.Line != 1 || c.Outputs["o"].DeclRange.Start.Line != 7 {
+		t.Errorf("got %+v and %+v", v, c.Outputs["o"])
+	}
+}

@@ -74,11 +74,11 @@ func (c *Config) CheckReferences(refs []Reference, at Scope) hcl.Diagnostics {
 
 func (c *Config) checkResourceReference(ref Reference, at Scope) hcl.Diagnostics {
 	res := c.Path.Resource(ref.Subject.Resource)
-	if r, ok := c.Resources[res]; ok {
-		return checkIndex(ref, &r.Repetition)
-	}
 	if at.Data != nil && at.Data.Addr == res {
 		return nil
+	}
+	if r, ok := c.Resources[res]; ok {
+		return checkIndex(ref, &r.Repetition)
 	}
 	what := "resource"
 	if res.Mode == addr.Data {
