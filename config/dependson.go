@@ -53,12 +53,11 @@ func dependency(item hcl.Expression) ([]Reference, bool) {
 	if key == nil && refs[0].Key != nil {
 		steps-- // a literal index is a step of the traversal
 	}
-	whole := 2
-	if t.Traversal.RootName() == "data" {
-		whole = 3
-	}
 	kind := refs[0].Subject.Kind
-	return refs, (kind == ResourceSubject || kind == ModuleSubject) && steps == whole
+	if kind != ResourceSubject && kind != ModuleSubject {
+		return refs, false
+	}
+	return refs, steps == len(t.Traversal)-len(refs[0].Rest())
 }
 
 // withoutQuotes says how an item is written. In JSON it is a string.

@@ -1,7 +1,6 @@
 package config
 
 import (
-	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -130,7 +129,7 @@ func (c *Config) checkModuleReference(ref Reference) hcl.Diagnostics {
 // checkIndex finds attributes of a block that is repeated, where an instance has to be named, and
 // numbers of instances of one that is not.
 func checkIndex(ref Reference, r *Repetition) hcl.Diagnostics {
-	steps := len(ref.Traversal) - len(ref.rest())
+	steps := len(ref.Traversal) - len(ref.Rest())
 	if len(ref.Traversal) == steps {
 		return nil
 	}
@@ -231,6 +230,7 @@ func (c *Config) invalidReference(ref Reference) hcl.Diagnostics {
 	examples := map[string]string{
 		"var": "var.subnet", "local": "local.hosts", "each": "each.key", "count": "count.index",
 		"path": "path.module", "data": "data.default_route.wan", "module": "module.lab.subnet", "diyform": "diyform.workspace",
+		"resource": "resource.veth_pair.uplink",
 	}
 	for _, a := range c.addresses() {
 		if a.Mode == addr.Managed {
@@ -241,9 +241,6 @@ func (c *Config) invalidReference(ref Reference) hcl.Diagnostics {
 	switch example, known := examples[root]; {
 	case known:
 		detail = fmt.Sprintf("%s is not complete. Write it with a name, as in %s.", text(ref.Traversal), example)
-	case root == "resource":
-		detail = fmt.Sprintf("A resource is referred to by type and name alone: %s.",
-			cmp.Or(strings.TrimPrefix(text(ref.Traversal), "resource."), "veth_pair.uplink"))
 	case root == "terraform" || root == "tofu":
 		detail = fmt.Sprintf("%s is not a value. The name of the workspace is diyform.workspace.", root)
 	default:

@@ -132,11 +132,7 @@ func (e *Evaluator) attributeOf(c *config.Config, ref config.Reference) (name st
 	if ref.Subject.Kind != config.ResourceSubject || b == nil {
 		return "", nil
 	}
-	at := 2
-	if ref.Subject.Resource.Mode == addr.Data {
-		at = 3
-	}
-	for _, step := range ref.Traversal[min(at, len(ref.Traversal)):] {
+	for _, step := range ref.Rest() {
 		if attr, ok := step.(hcl.TraverseAttr); ok {
 			return attr.Name, sortedNames(b.schema.ImpliedType().AttributeTypes())
 		}
@@ -341,6 +337,7 @@ func (e *Evaluator) unknownNames(c *config.Config) map[string]cty.Value {
 		}
 	}
 	vars := managed.values()
+	vars["resource"] = cty.ObjectVal(managed.values())
 	vars["data"] = cty.ObjectVal(data.values())
 	vars["var"], vars["local"] = cty.DynamicVal, cty.DynamicVal
 	vars["path"], vars["diyform"] = e.root.paths, cty.ObjectVal(map[string]cty.Value{"workspace": cty.UnknownVal(cty.String)})
