@@ -38,7 +38,7 @@ demo: build build/playhost ## examples/nat on a disposable machine, as root or a
 	@scripts/setup.sh ip ping sysctl
 	@PATH="$(CURDIR)/build:$$PATH" build/playhost -- sh examples/nat/demo.sh
 
-test: setup ## all tests; those that need a machine make one of namespaces
+test: setup build/conftest ## all tests; those that need a machine make one of namespaces
 	CGO_ENABLED=$(if $(RACE),1,0) GORACE=atexit_sleep_ms=0 go test $(RACE) $(TESTFLAGS) $(TEST)
 
 lint: ## formatting, vet, staticcheck, and the architecture's rules
@@ -72,6 +72,10 @@ setup: ## install the programs that tests look with
 
 clean:
 	rm -rf build
+
+# The conftest that policies are tested with, without what fetches them: a minute, once.
+build/conftest: internal/conftest/go.mod internal/conftest/go.sum internal/conftest/getter/getter.go
+	cd internal/conftest && go build -buildvcs=false -ldflags '-s -w' -o ../../$@ github.com/open-policy-agent/conftest
 
 build/playhost: FORCE
 	@go build -buildvcs=false -o $@ ./internal/playhost/cmd/playhost

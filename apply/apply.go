@@ -43,7 +43,7 @@ const (
 type Event struct {
 	Kind    EventKind
 	Address addr.Instance
-	Action  string // "create", "update", "delete", "read"
+	Action  string // "create", "update", "delete", "read", "import", "move", "release"
 	Deposed bool   // it is a delete of the object that another one has taken the place of
 	Elapsed time.Duration
 	Cause   addr.Instance // of Skipped: the step that failed
@@ -52,9 +52,10 @@ type Event struct {
 
 // Result is what came of a run.
 type Result struct {
-	Added, Changed, Destroyed int
-	Failed, Skipped           []addr.Instance
-	Outputs                   map[string]*state.Output
+	Added, Changed, Destroyed  int
+	Imported, Moved, Forgotten int
+	Failed, Skipped            []addr.Instance
+	Outputs                    map[string]*state.Output
 }
 
 // defaultWorkers are the batches under way at once. The kernel serialises most changes of
@@ -69,6 +70,13 @@ func Run(ctx context.Context, store *state.Store, p *plan.Plan, o Options) (*Res
 		return nil, diags
 	}
 	base := baseState(p)
+	if p.HasMoves() {
+		// In one step, before anything else: a record has its old address or its new one.
+		base.Serial++
+		if err := store.Save(base); err != nil {
+			return nil, diag.FromError(err, "The state cannot be saved", nil)
+		}
+	}
 	journal, err := store.Begin(base)
 	if err != nil {
 		return nil, diag.FromError(err, "The journal cannot be written", nil)
@@ -181,5 +189,6 @@ type operation struct {
 	node   int
 	change *plan.Change
 	begun  time.Time
-	late   bool // its arguments were not all known while planning
+	name   string // what people are told that it is
+	late   bool   // its arguments were not all known while planning
 }

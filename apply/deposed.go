@@ -32,12 +32,12 @@ func (op *operation) intent(intended *state.Resource) state.Entry {
 	if op.deposes() {
 		return state.Depose(op.Address, intended)
 	}
-	return op.marked(state.Intent(state.Action(op.Action.String()), op.Address, intended))
+	return op.marked(state.Intent(journalActions[op.Action], op.Address, intended))
 }
 
 // done gives the entry after it.
 func (op *operation) done(record *state.Resource, problem string) state.Entry {
-	return op.marked(state.Outcome(state.Action(op.Action.String()), op.Address, record, problem))
+	return op.marked(state.Outcome(journalActions[op.Action], op.Address, record, problem))
 }
 
 func (op *operation) marked(e state.Entry) state.Entry {

@@ -215,7 +215,7 @@ func (s *script) throughFile(p *plan.Plan) hcl.Diagnostics {
 		s.must(err)
 		again, err := s.planFile.Plan(p.Input.Registry)
 		s.must(err)
-		if diff := cmp.Diff(withoutDrift(render(p)), render(again)); diff != "" {
+		if diff := cmp.Diff(render(p), render(again)); diff != "" {
 			s.t.Errorf("the plan reads differently from its file (-made +read):\n%s", diff)
 		}
 	}
@@ -225,19 +225,14 @@ func (s *script) throughFile(p *plan.Plan) hcl.Diagnostics {
 	return problem(s.planFile.Matches(p))
 }
 
-// withoutDrift leaves out what a plan file does not keep: what changed outside.
-func withoutDrift(text string) string {
-	if i := strings.Index(text, "diyform will perform"); i > 0 {
-		return text[i:]
-	}
-	return text
-}
-
 func render(p *plan.Plan) string {
 	var b strings.Builder
 	p.Render(&b, plan.Palette{})
-	return b.String()
+	return places.ReplaceAllString(b.String(), "")
 }
+
+// places are where blocks stand: in a folder of another name each time.
+var places = regexp.MustCompile(`(?m) \(/\S+:\d+\)$`)
 
 func (s *script) show(p *plan.Plan) {
 	if p == nil {
@@ -247,10 +242,23 @@ func (s *script) show(p *plan.Plan) {
 	if s.json {
 		doc, err := p.JSON()
 		s.must(err)
-		text, err := json.MarshalIndent(doc, "", "  ")
+		// The rest is what there is and what is written; cmd/diyform's scripts look at that.
+		text, err := json.MarshalIndent(map[string]any{
+			"resource_changes": withoutSource(doc.ResourceChanges), "resource_drift": doc.ResourceDrift,
+			"output_changes": doc.OutputChanges, "checks": doc.Checks, "applyable": doc.Applyable,
+		}, "", "  ")
 		s.must(err)
 		s.result("json", string(text))
 	}
+}
+
+// withoutSource leaves out where blocks stand, see places.
+func withoutSource(list []plan.JSONChange) []plan.JSONChange {
+	out := slices.Clone(list)
+	for i := range out {
+		out[i].Source = ""
+	}
+	return out
 }
 
 // after describes what an apply left.
@@ -258,6 +266,9 @@ func (s *script) after(r *apply.Result) string {
 	var b strings.Builder
 	if r != nil {
 		fmt.Fprintf(&b, "added %d, changed %d, destroyed %d\n", r.Added, r.Changed, r.Destroyed)
+		if n := r.Imported + r.Moved + r.Forgotten; n > 0 {
+			fmt.Fprintf(&b, "imported %d, moved %d, forgotten %d\n", r.Imported, r.Moved, r.Forgotten)
+		}
 		list(&b, "failed", texts(r.Failed))
 		list(&b, "skipped", texts(r.Skipped))
 	}
@@ -300,6 +311,12 @@ func resources(st *state.State) []string {
 		}
 		if len(r.Dependencies) > 0 {
 			line += " after " + strings.Join(r.Dependencies, ", ")
+		}
+		if r.Marked() != r.Address {
+			line += fmt.Sprintf(" known as %s", r.KnownAs)
+		}
+		if r.Origin() != r.Address {
+			line += fmt.Sprintf(" made as %s", r.MadeAs)
 		}
 		if len(r.Sensitive) > 0 {
 			line += " hides " + strings.Join(r.Sensitive, ", ")

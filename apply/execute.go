@@ -16,6 +16,16 @@ var operationActions = map[plan.Action]providers.Action{
 	plan.Create: providers.Create,
 	plan.Update: providers.Update,
 	plan.Delete: providers.Delete,
+	plan.Forget: providers.Release,
+}
+
+// journalActions are the operations in the journal's words: what is let go of is off the
+// record, as what is deleted is.
+var journalActions = map[providers.Action]state.Action{
+	providers.Create:  state.Create,
+	providers.Update:  state.Update,
+	providers.Delete:  state.Delete,
+	providers.Release: state.Delete,
 }
 
 // execute carries out a batch. The order is what recovery rests on: first what must be on
@@ -84,15 +94,19 @@ func (r *run) operations(key groupKey, nodes []int) []*operation {
 			Run: r.ctx,
 		}}
 		op.Progress = func(text string) { r.proceed(op, text) }
-		r.observe(Event{Kind: Started, Address: c.Address, Action: op.Action.String(), Deposed: op.ofDeposed()})
+		op.name = op.Action.String()
+		if c.Adopts() {
+			op.name = adoption(c)
+		}
+		r.observe(Event{Kind: Started, Address: c.Address, Action: op.name, Deposed: op.ofDeposed()})
 		if op.Action != providers.Create {
 			op.Prior = c.Prior
 		}
-		if op.Action != providers.Delete {
+		if op.Action == providers.Create || op.Action == providers.Update {
 			op.late = !c.Config.IsWhollyKnown()
 			planned, diags := r.plan.Final(c)
 			if diags.HasErrors() {
-				r.fail(i, c, op.Action.String(), op.begun, diags)
+				r.fail(i, c, op.name, op.begun, diags)
 				continue
 			}
 			op.Planned = planned
@@ -107,7 +121,7 @@ func (r *run) proceed(op *operation, text string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.observe(Event{
-		Kind: Proceeded, Address: op.Address, Action: op.Action.String(), Deposed: op.ofDeposed(), Elapsed: time.Since(op.begun), Text: text,
+		Kind: Proceeded, Address: op.Address, Action: op.name, Deposed: op.ofDeposed(), Elapsed: time.Since(op.begun), Text: text,
 	})
 }
 
@@ -118,7 +132,7 @@ func (r *run) dropFailed(ops []*operation) []*operation {
 	kept := ops[:0]
 	for _, op := range ops {
 		if op.Err != nil {
-			r.fail(op.node, op.change, op.Action.String(), op.begun, r.plan.Diagnose(op.change, op.Err))
+			r.fail(op.node, op.change, op.name, op.begun, r.plan.Diagnose(op.change, op.Err))
 			continue
 		}
 		kept = append(kept, op)
@@ -143,7 +157,7 @@ func (r *run) failAll(ops []*operation, err error) {
 	defer r.mu.Unlock()
 	diags := diag.FromError(err, "The journal cannot be written", nil)
 	for _, op := range ops {
-		r.fail(op.node, op.change, op.Action.String(), op.begun, diags)
+		r.fail(op.node, op.change, op.name, op.begun, diags)
 		diags = nil // one telling is enough
 	}
 }
@@ -183,28 +197,21 @@ func (r *run) settle(ops []*operation) {
 func (r *run) settleOne(op *operation, record *state.Resource) {
 	op.enter(r.next, record)
 	if op.Err != nil {
-		r.fail(op.node, op.change, op.Action.String(), op.begun, r.plan.Diagnose(op.change, op.Err))
+		r.fail(op.node, op.change, op.name, op.begun, r.plan.Diagnose(op.change, op.Err))
 		return
 	}
 	r.diags = append(r.diags, r.plan.Warn(op.change, op.Warnings)...)
-	switch op.Action {
-	case providers.Create:
-		r.result.Added++
-	case providers.Update:
-		r.result.Changed++
-	case providers.Delete:
-		r.result.Destroyed++
-	}
+	r.count(op)
 	if op.Result != nil {
 		r.plan.Learn(op.change, op.Result.Attributes)
 		if diags := r.plan.Verify(op.change, op.Result.Attributes); diags.HasErrors() {
-			r.fail(op.node, op.change, op.Action.String(), op.begun, diags)
+			r.fail(op.node, op.change, op.name, op.begun, diags)
 			return
 		}
 	}
 	r.settled[op.node] = true
 	r.observe(Event{
-		Kind: Finished, Address: op.Address, Action: op.Action.String(), Deposed: op.ofDeposed(), Elapsed: time.Since(op.begun),
+		Kind: Finished, Address: op.Address, Action: op.name, Deposed: op.ofDeposed(), Elapsed: time.Since(op.begun),
 	})
 }
 

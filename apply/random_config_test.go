@@ -14,13 +14,16 @@ type wanted struct {
 	boxes, rails, items, users map[string]arguments
 	renamed                    int
 	modular                    bool // boxes and rails are in a module of their own
+
+	labels map[string]string // of items and users that were moved, by "item.i0"
+	moves  string            // the moved blocks of this edit
 }
 
 // arguments are expressions by name; a nested block's stand under "label" and "slot".
 type arguments map[string]string
 
 func newWanted() *wanted {
-	return &wanted{boxes: map[string]arguments{}, rails: map[string]arguments{}, items: map[string]arguments{}, users: map[string]arguments{}}
+	return &wanted{boxes: map[string]arguments{}, rails: map[string]arguments{}, items: map[string]arguments{}, users: map[string]arguments{}, labels: map[string]string{}}
 }
 
 // edit adds, changes and removes some resources, and then gives back their boxes and rails
@@ -40,6 +43,30 @@ func (w *wanted) edit(r *rand.Rand) {
 		editOne(r, w.users, fmt.Sprintf("u%d", i), func(a arguments) { w.editUser(r, a) })
 	}
 	w.mend(r)
+	w.moves = ""
+	w.move(r, "item", w.items)
+	w.move(r, "user", w.users)
+}
+
+// move gives some resources another address.
+func (w *wanted) move(r *rand.Rand, typ string, all map[string]arguments) {
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		if r.IntN(5) > 0 {
+			continue
+		}
+		w.renamed++
+		from := w.label(typ, name)
+		w.labels[typ+"."+name] = fmt.Sprintf("%s_%d", name, w.renamed)
+		w.moves += fmt.Sprintf("moved {\n  from = %s.%s\n  to   = %s.%s\n}\n", typ, from, typ, w.label(typ, name))
+	}
+}
+
+// label gives the name that a resource has now.
+func (w *wanted) label(typ, name string) string {
+	if label := w.labels[typ+"."+name]; label != "" {
+		return label
+	}
+	return name
 }
 
 func editOne(r *rand.Rand, list map[string]arguments, name string, edit func(arguments)) {
@@ -210,8 +237,8 @@ func (w *wanted) String() string {
 // the boxes and rails, which are outputs of it.
 func (w *wanted) files() map[string]string {
 	locals := "locals {\n  size = 4\n}\n"
-	base := resourceBlocks("box", w.boxes) + resourceBlocks("rail", w.rails)
-	root := resourceBlocks("user", w.users) + resourceBlocks("item", w.items)
+	base := w.resourceBlocks("box", w.boxes) + w.resourceBlocks("rail", w.rails)
+	root := w.resourceBlocks("user", w.users) + w.resourceBlocks("item", w.items) + w.moves
 	if !w.modular {
 		return map[string]string{"main.diy.hcl": locals + base + root}
 	}
@@ -223,10 +250,10 @@ func (w *wanted) files() map[string]string {
 	}
 }
 
-func resourceBlocks(typ string, all map[string]arguments) string {
+func (w *wanted) resourceBlocks(typ string, all map[string]arguments) string {
 	var b strings.Builder
 	for _, name := range slices.Sorted(maps.Keys(all)) {
-		fmt.Fprintf(&b, "\nresource %q %q {\n%s}\n", typ, name, all[name])
+		fmt.Fprintf(&b, "\nresource %q %q {\n%s}\n", typ, w.label(typ, name), all[name])
 	}
 	return b.String()
 }

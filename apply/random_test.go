@@ -94,10 +94,13 @@ func (w *walk) withFailures(mode plan.Mode) {
 		w.fatal("the plan fails", diags)
 	}
 	for _, c := range p.Changes {
-		if c.Action == plan.NoOp || w.rand.IntN(5) > 0 {
+		if c.Action == plan.NoOp && !c.Adopts() || w.rand.IntN(5) > 0 {
 			continue
 		}
 		actions := map[plan.Action][]string{plan.Replace: {"delete", "create"}}[c.Action]
+		if c.Adopts() {
+			actions = []string{"update"}
+		}
 		if actions == nil {
 			actions = []string{c.Action.String()}
 		}

@@ -20,10 +20,14 @@ const schemaVersion = 1
 // intended is what will be recorded if the operation succeeds, as far as it is known.
 func (r *run) intended(op *operation) (*state.Resource, error) {
 	v := op.Planned
-	if op.Action == providers.Delete {
+	if op.Action == providers.Delete || op.Action == providers.Release {
 		v = op.Prior.Attributes
 	}
-	return r.record(op.change, &providers.Object{Attributes: nullUnknown(v), Identity: op.Intent}, state.Ready)
+	o := &providers.Object{Attributes: nullUnknown(v), Identity: op.Intent}
+	if op.Prior != nil {
+		o.KnownAs, o.MadeAs = op.Prior.KnownAs, op.Prior.MadeAs
+	}
+	return r.record(op.change, o, state.Ready)
 }
 
 // outcome is what is recorded after the operation: nil when nothing is there any more.
@@ -32,7 +36,7 @@ func (r *run) intended(op *operation) (*state.Resource, error) {
 // there and completes it. A failed delete leaves the record as it was.
 func (r *run) outcome(op *operation) (*state.Resource, error) {
 	switch {
-	case op.Err == nil && op.Action == providers.Delete:
+	case op.Err == nil && (op.Action == providers.Delete || op.Action == providers.Release):
 		return nil, nil
 	case op.Err == nil && op.Result == nil:
 		return nil, fmt.Errorf("%s of %s gave no result, which is a bug", op.Action, op.Address)
@@ -42,8 +46,8 @@ func (r *run) outcome(op *operation) (*state.Resource, error) {
 		return r.recordDeposed(op)
 	case op.Result != nil:
 		return r.record(op.change, op.Result, state.Unfinished)
-	case op.Action == providers.Create:
-		return nil, nil
+	case op.Action == providers.Create, op.change.Importing != nil:
+		return nil, nil // nothing was made of it, and it was not this state's
 	case op.ofDeposed():
 		return r.recordOf(op), nil
 	case op.Action == providers.Update:
@@ -60,9 +64,9 @@ func (r *run) record(c *plan.Change, o *providers.Object, status state.Status) (
 	rec := &state.Resource{
 		Address: c.Address, SchemaVersion: schemaVersion, Status: status,
 		Attributes: json.RawMessage(attributes), Identity: o.Identity,
-		Sensitive: c.SensitivePaths(), Dependencies: r.plan.Dependencies(c),
+		Sensitive: c.SensitivePaths(), Dependencies: r.plan.Dependencies(c), KnownAs: o.KnownAs, MadeAs: o.MadeAs,
 	}
-	if old := r.plan.RecordOf(c); c.Action == plan.Delete && old != nil {
+	if old := r.plan.RecordOf(c); (c.Action == plan.Delete || c.Releases) && old != nil {
 		rec.Dependencies = old.Dependencies
 	}
 	return rec, nil
@@ -93,9 +97,9 @@ func (r *run) keepUnchanged() hcl.Diagnostics {
 		switch {
 		case c.Action == plan.Forget && c.Deposed:
 			r.next.SettleDeposed(c.Address, nil)
-		case c.Action == plan.Forget:
+		case c.Action == plan.Forget && !c.Releases:
 			delete(r.next.Resources, c.Address)
-		case c.Action == plan.NoOp && c.Prior != nil && !c.Untouched:
+		case c.Action == plan.NoOp && c.Prior != nil && !c.Untouched && !c.Adopts():
 			rec, err := r.record(c, c.Prior, state.Ready)
 			if old := r.plan.Recorded(c.Address); err == nil && r.plan.Input.Mode == plan.RefreshOnly {
 				rec.Status, rec.Dependencies = old.Record.Status, old.Record.Dependencies

@@ -236,9 +236,9 @@ func TestPlanFilesThatAreNone(t *testing.T) {
 	for text, want := range map[string]string{
 		"":                             "EOF",
 		"{}":                           "format 0",
-		`{"diyform_plan_format": 2}`:   "format 2 and this diyform knows 1",
+		`{"diyform_plan_format": 1}`:   "format 1 and this diyform knows 2",
 		`{"some": "thing"}`:            "unknown field",
-		`{"diyform_plan_format": 1} x`: "stands after",
+		`{"diyform_plan_format": 2} x`: "stands after",
 	} {
 		l.write("out", text)
 		if _, err := plan.ReadFile(path); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "Not a plan file") {

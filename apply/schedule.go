@@ -12,7 +12,9 @@ import (
 
 	"github.com/diyform/diyform/internal/addr"
 	"github.com/diyform/diyform/internal/dag"
+	"github.com/diyform/diyform/internal/diag"
 	"github.com/diyform/diyform/plan"
+	"github.com/diyform/diyform/providers"
 	"github.com/diyform/diyform/state"
 )
 
@@ -117,7 +119,9 @@ func (r *run) unbegun() []addr.Instance {
 }
 
 // hasWork reports whether a step is more than a point in the order.
-func hasWork(s plan.Step) bool { return s.Change != nil && s.Change.Action != plan.NoOp }
+func hasWork(s plan.Step) bool {
+	return s.Change != nil && (s.Change.Action != plan.NoOp || s.Change.Adopts())
+}
 
 func (r *run) worker(ctx context.Context) {
 	// What is under way is finished even when the run is interrupted: a half-made object
@@ -202,8 +206,13 @@ func (r *run) push(i int, step plan.Step) {
 	switch {
 	case c.Action == plan.Read:
 		key.batch = c.Address.String()
+	case c.Adopts():
+		key.act = plan.Update
+		key.batch = r.batch(c, c.After)
 	case step.Kind == plan.Remove:
-		key.act = plan.Delete
+		if key.act != plan.Forget {
+			key.act = plan.Delete
+		}
 		key.batch = r.batch(c, c.Before)
 	default:
 		if c.Action == plan.Replace {
@@ -261,6 +270,10 @@ func (r *run) skip(node int, step plan.Step, cause addr.Instance) {
 
 func stepAction(s plan.Step) string {
 	switch {
+	case s.Change.Adopts():
+		return adoption(s.Change)
+	case s.Change.Releases:
+		return providers.Release.String()
 	case s.Kind == plan.Remove:
 		return "delete"
 	case s.Change.Action == plan.Replace:
@@ -273,7 +286,7 @@ func stepAction(s plan.Step) string {
 func (r *run) fail(node int, c *plan.Change, action string, begun time.Time, diags hcl.Diagnostics) {
 	r.settled[node], r.cause[node] = true, c.Address
 	r.result.Failed = append(r.result.Failed, c.Address)
-	r.diags = append(r.diags, diags...)
+	r.diags = append(r.diags, diag.At(diags, c.Address.String())...)
 	r.observe(Event{Kind: Failed, Address: c.Address, Action: action, Deposed: isOfDeposed(c, action), Elapsed: time.Since(begun)})
 }
 

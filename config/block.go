@@ -20,6 +20,9 @@ var fileSchema = &hcl.BodySchema{Blocks: []hcl.BlockHeaderSchema{
 	{Type: "output", LabelNames: []string{"name"}},
 	{Type: "check", LabelNames: []string{"name"}},
 	{Type: "module", LabelNames: []string{"name"}},
+	{Type: "moved"},
+	{Type: "removed"},
+	{Type: "import"},
 }}
 
 // addBlocks takes in every block of a file.
@@ -46,6 +49,12 @@ func (c *Config) addBlock(block *hcl.Block) hcl.Diagnostics {
 		return c.addCheck(block)
 	case "module":
 		return c.addCall(block)
+	case "moved":
+		return c.addMoved(block)
+	case "removed":
+		return c.addRemoved(block)
+	case "import":
+		return c.addImport(block)
 	}
 	panic("the file schema has a block type without a decoder, which is a bug: " + block.Type)
 }

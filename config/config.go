@@ -31,6 +31,9 @@ type Config struct {
 	Checks    map[string]*Check
 	Calls     map[string]*Call
 	Children  map[string]*Config // by the names of the calls
+	Moves     []*Moved           // in the order of the source
+	Removed   []*Removed         // the same
+	Imports   []*Import          // the same
 
 	hash string
 }

@@ -68,3 +68,29 @@ func BenchmarkLoad(b *testing.B) {
 		})
 	}
 }
+
+func FuzzLoadTest(f *testing.F) {
+	f.Add([]byte("variables {\n  a = 1\n}\nrun \"a\" {\n  command = plan\n  expect_failures = [var.a, b.c[\"d\"], check.e]\n  assert {\n    condition     = a.b[0].c == run.x.y\n    error_message = \"m\"\n  }\n}\n"), false)
+	f.Add([]byte("run \"a\" {\n  plan_options {\n    mode = refresh-only\n    target = [a.b, module.c[1.5].d.e]\n  }\n  module {\n    source = \"./x\"\n  }\n}\nmock_provider \"a\" {}\n"), false)
+	f.Add([]byte(`{"run":{"a":{"command":"plan","expect_failures":["var.a","${"],"assert":[{"condition":"${a.b}","error_message":"m"}]}}}`), true)
+	dir := f.TempDir()
+	f.Fuzz(func(t *testing.T, src []byte, json bool) {
+		suffix := nativeTestSuffix
+		if json {
+			suffix = jsonTestSuffix
+		}
+		path := filepath.Join(dir, fmt.Sprint(os.Getpid(), suffix))
+		if err := os.WriteFile(path, src, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		file, diags := LoadTest(path)
+		for _, d := range diags {
+			if d.Subject != nil && file.Files[d.Subject.Filename] == nil {
+				t.Errorf("no source for %s", d)
+			}
+		}
+		if !diags.HasErrors() && len(file.Runs) == 0 {
+			t.Error("a file without runs has no errors")
+		}
+	})
+}

@@ -191,7 +191,7 @@ func TestLoadDiagnostics(t *testing.T) {
 	}{
 		"syntax error": {"locals {\n", []string{"main.diy.hcl:1,8-9: Unclosed configuration block; closing brace"}},
 		"misspelt block type": {`resorce "a" "b" {}`, []string{
-			`main.diy.hcl:1,1-8: Unknown block type; Did you mean "resource"? It knows variable, locals, resource, data, output, check, module.`}},
+			`main.diy.hcl:1,1-8: Unknown block type; Did you mean "resource"? It knows variable, locals, resource, data, output, check, module, moved, removed, import.`}},
 		"foreign block type": {`provider "a" {}`, []string{
 			`main.diy.hcl:1,1-9: Unknown block type; diyform has no block type "provider": its providers are built in`}},
 		"module without source": {`module "a" {}`, []string{

@@ -25,6 +25,8 @@ type ValueSources struct {
 	// Ephemeral ones are never in it, and come from the other sources.
 	Planned map[string]cty.Value
 
+	Given []Given // goes before all others; variables that are not declared are left out
+
 	// Ask gets the value of a required variable from the user; false means that there is
 	// none. It may be nil.
 	Ask func(*Variable) (string, bool)
@@ -32,6 +34,13 @@ type ValueSources struct {
 	// AllowUnset makes the value of a required variable that nothing sets unknown, instead of
 	// an error.
 	AllowUnset bool
+}
+
+// Given is a value that a test gives to a variable.
+type Given struct {
+	Name  string
+	Value cty.Value
+	Range hcl.Range
 }
 
 // VarArg is one -var or -var-file of the command line.
@@ -60,6 +69,11 @@ func (c *Config) Values(src ValueSources) (map[string]cty.Value, hcl.Diagnostics
 			diags = append(diags, c.fileInputs(joinPath(src.Dir, arg.Text), readNamed, inputs)...)
 		} else {
 			diags = append(diags, c.argInput(arg.Text, inputs)...)
+		}
+	}
+	for _, g := range src.Given {
+		if c.Variables[g.Name] != nil {
+			inputs[g.Name] = input{value: g.Value, from: "the value in " + g.Range.Filename, rng: g.Range.Ptr()}
 		}
 	}
 	values := map[string]cty.Value{}

@@ -8,6 +8,7 @@ import (
 	"github.com/zclconf/go-cty/cty/convert"
 
 	"github.com/diyform/diyform/config"
+	"github.com/diyform/diyform/internal/diag"
 	"github.com/diyform/diyform/providers/schema"
 )
 
@@ -107,4 +108,35 @@ func (a *arguments) object(scope *hcl.EvalContext) (cty.Value, bool) {
 		}
 	}
 	return cty.ObjectVal(m), true
+}
+
+// explain notes the expressions that diagnostics about arguments are about, so that the values
+// in them are told.
+func (a *arguments) explain(diags hcl.Diagnostics, scope *hcl.EvalContext) hcl.Diagnostics {
+	for _, d := range diags {
+		if d.Expression != nil || d.Subject == nil {
+			continue
+		}
+		if expr := a.at(*d.Subject); expr != nil {
+			diag.InExpression(d, expr, scope)
+		}
+	}
+	return diags
+}
+
+// at gives the expression of the argument that stands at a place, or nil.
+func (a *arguments) at(place hcl.Range) hcl.Expression {
+	for _, expr := range a.values {
+		if expr.Range() == place {
+			return expr
+		}
+	}
+	for _, blocks := range a.blocks {
+		for _, nested := range blocks {
+			if expr := nested.at(place); expr != nil {
+				return expr
+			}
+		}
+	}
+	return nil
 }

@@ -42,13 +42,26 @@ func evaluationOrder(cfg *config.Config, registry *providers.Registry) (sorted [
 	if !ok {
 		return nil, nil, g.cycleErrors()
 	}
+	var first []node // validations that no resource or module has a part in: before anything is made of the values
+	free := make([]bool, g.Len())
 	for _, i := range order {
-		switch n := g.Node(i); n.subject.Kind {
-		case config.ResourceSubject, config.ModuleSubject, config.VariableSubject, config.ValidationSubject:
+		n := g.Node(i)
+		free[i] = n.subject.Kind != config.ResourceSubject && n.subject.Kind != config.ModuleSubject
+		for _, needed := range g.Dependencies(i) {
+			free[i] = free[i] && free[needed]
+		}
+		switch n.subject.Kind {
+		case config.ValidationSubject:
+			if free[i] {
+				first = append(first, n)
+				continue
+			}
+			sorted = append(sorted, n)
+		case config.ResourceSubject, config.ModuleSubject, config.VariableSubject:
 			sorted = append(sorted, n)
 		}
 	}
-	return sorted, g, nil
+	return slices.Concat(first, sorted), g, nil
 }
 
 func sortedBlocks(cfg *config.Config) []addr.Resource {

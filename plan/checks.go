@@ -19,8 +19,23 @@ type CheckResult struct {
 	Module   addr.Module // instance
 	Name     string
 	Passed   bool
-	Messages []string // of the assertions that do not hold, or of the data that could not be read
+	Failures []string // the messages of assertions that do not hold
+	Errored  bool     // it could not be told whether they hold
 }
+
+// Status is the result in Terraform's words.
+func (r *CheckResult) Status() string {
+	switch {
+	case r.Passed:
+		return "pass"
+	case r.Errored:
+		return "error"
+	}
+	return "fail"
+}
+
+// failedAssertion is the extra of a diagnostic that an assertion's message is in.
+type failedAssertion string
 
 // RunChecks runs every check block against what is there now. What does not hold is a
 // warning: a check tells, it does not stop.
@@ -46,8 +61,13 @@ func (p *Plan) runCheck(ctx context.Context, m *module, k *config.Check) (*Check
 	fail := func(problems hcl.Diagnostics) {
 		for _, d := range Explain(problems) {
 			result.Passed = false
-			result.Messages = append(result.Messages, d.Summary+": "+d.Detail)
+			if message, failed := d.Extra.(failedAssertion); failed {
+				result.Failures = append(result.Failures, string(message))
+			} else {
+				result.Errored = true
+			}
 			d.Severity = hcl.DiagWarning
+			d.Extra = diag.Condition{Object: m.named("check." + k.Name), Check: true}
 			diags = append(diags, d)
 		}
 	}
@@ -99,22 +119,22 @@ func (p *Plan) readCheckData(ctx context.Context, m *module, r *config.Resource)
 }
 
 func (m *module) assert(k *config.Check, data cty.Value, a config.Condition) hcl.Diagnostics {
-	ctx, diags := m.checkContext(k, data, config.ConditionReferences([]config.Condition{a}))
+	scope, diags := m.checkScope(k, data, config.ConditionReferences([]config.Condition{a}))
 	if diags.HasErrors() {
 		return diags
 	}
-	holds, message, diags := a.Evaluate(ctx)
+	holds, message, diags := a.Evaluate(scope)
 	at := a.Condition.Range()
 	switch {
-	case diags.HasErrors() || holds.IsKnown() && holds.True():
+	case diags.HasErrors():
 		return diags
 	case !holds.IsKnown():
-		return append(diags, diag.Error(&at, "Check cannot be made",
-			"Its condition depends on a resource that was not created."))
+		return hcl.Diagnostics{diag.InExpression(diag.Error(&at, "Check cannot be made",
+			"Its condition depends on a resource that was not created."), a.Condition, scope)}
+	case holds.True():
+		return nil
 	}
-	return append(diags, &hcl.Diagnostic{
-		Severity: hcl.DiagError, Summary: "Check failed",
-		Detail:  fmt.Sprintf("%s\n\nThis is %s.", message, m.nameOf("the check", k.Name)),
-		Subject: &at, Expression: a.Condition, EvalContext: ctx,
-	})
+	failed := diag.Error(&at, "Check failed", fmt.Sprintf("%s\n\nThis is %s.", message, m.nameOf("the check", k.Name)))
+	failed.Extra = failedAssertion(message)
+	return hcl.Diagnostics{diag.InExpression(failed, a.Condition, scope)}
 }

@@ -44,7 +44,7 @@ func conflict(c, other *Change, place providers.Place) *hcl.Diagnostic {
 func (p *Plan) checkNeeds() hcl.Diagnostics {
 	vacated, held := map[providers.Place]*Change{}, map[providers.Place]bool{}
 	for _, c := range p.Changes {
-		if c.Prior != nil && c.Action != NoOp {
+		if c.vacates() {
 			for _, place := range p.was(c).Holds {
 				vacated[place] = c
 			}
@@ -103,7 +103,7 @@ func (p *Plan) checkCreations(ctx context.Context) hcl.Diagnostics {
 		if c.Address.Mode == addr.Data {
 			continue
 		}
-		if c.Prior != nil && c.Action != NoOp {
+		if c.vacates() {
 			for _, place := range p.was(c).Holds {
 				vacated[place] = true
 			}

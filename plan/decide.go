@@ -2,7 +2,6 @@ package plan
 
 import (
 	"context"
-	"fmt"
 	"maps"
 	"slices"
 
@@ -69,7 +68,7 @@ func (d *decision) run(order []node) hcl.Diagnostics {
 	if err != nil {
 		return diag.FromError(err, "The configuration cannot be evaluated", nil)
 	}
-	d.Evaluator = e
+	d.Evaluator, e.departed = e, d.departures()
 	var diags hcl.Diagnostics
 	invalid := false // a variable is, so that errors about what is made of it would only confuse
 	for _, n := range order {
@@ -114,7 +113,7 @@ func (d *decision) block(b *block) hcl.Diagnostics {
 			continue
 		}
 		c, more := d.instance(b, b.addr.Instance(k))
-		diags = append(diags, more...)
+		diags = append(diags, diag.At(more, b.addr.Instance(k).String())...)
 		if more.HasErrors() {
 			continue // more of the same kind may be wrong: tell all
 		}
@@ -131,6 +130,9 @@ func (d *decision) concerned(a addr.Instance) bool {
 }
 
 func (p *Plan) add(c *Change) {
+	if was, ok := p.previous[c.Address]; ok && c.Prior != nil && !c.Deposed {
+		c.PreviousAddress = &was
+	}
 	p.Changes = append(p.Changes, c)
 	if !c.Deposed {
 		p.byAddress[c.Address] = c
@@ -170,7 +172,7 @@ func (d *decision) instance(b *block, a addr.Instance) (*Change, hcl.Diagnostics
 	if !diags.HasErrors() {
 		diags = append(diags, b.postconditions(a.Key, mark(c.After, c.Sensitive))...)
 	}
-	return c, c.censor(diags)
+	return c, c.censor(b.arguments.explain(diags, scope))
 }
 
 // planManaged compares what a resource shall be with what is there.
@@ -178,10 +180,10 @@ func (d *decision) planManaged(b *block, c *Change) hcl.Diagnostics {
 	rec := d.recorded[c.Address]
 	if rec != nil && rec.Actual != nil {
 		c.Prior, c.Before = rec.Actual, rec.Actual.Attributes
-		c.SensitiveBefore = parsePaths(rec.Record.Sensitive)
+		c.SensitiveBefore, c.Importing = parsePaths(rec.Record.Sensitive), rec.Importing
 	}
 	c.Config = b.ignore(c.Config, c.Before)
-	after, diags := d.Evaluator.propose(d.ctx, c.Address, d.Input.Env, c.Config, c.Before)
+	after, diags := d.Evaluator.propose(d.ctx, c.Address, d.Input.Env, c.Config, c.Prior)
 	if diags.HasErrors() {
 		return diags
 	}
@@ -190,7 +192,7 @@ func (d *decision) planManaged(b *block, c *Change) hcl.Diagnostics {
 	d.choose(c, rec)
 	switch c.Action {
 	case Replace:
-		c.After, diags = d.Evaluator.propose(d.ctx, c.Address, d.Input.Env, c.Config, cty.NullVal(c.Schema.ImpliedType()))
+		c.After, diags = d.Evaluator.propose(d.ctx, c.Address, d.Input.Env, c.Config, nil)
 		c.Differences = c.Schema.Diff(c.Before, c.After)
 	case Update:
 		c.After = c.Schema.Volatiles(c.Config, c.After)
@@ -227,9 +229,14 @@ func (d *decision) choose(c *Change, rec *Recorded) {
 }
 
 // propose works out what an instance shall be: what configuration says, else defaults, else
-// what is there, in the one way of writing that the kernel's values have.
-func (e *Evaluator) propose(ctx context.Context, a addr.Instance, env providers.Env, config, prior cty.Value) (cty.Value, hcl.Diagnostics) {
+// what is there, in the one way of writing that the kernel's values have. there is nil where
+// nothing is.
+func (e *Evaluator) propose(ctx context.Context, a addr.Instance, env providers.Env, config cty.Value, there *providers.Object) (cty.Value, hcl.Diagnostics) {
 	b := e.block(a.Resource)
+	origin, prior := a, cty.NullVal(b.schema.ImpliedType())
+	if there != nil {
+		origin, prior = there.Origin(), there.Attributes
+	}
 	t := e.registry.Type(a.Type)
 	canonical, problems := b.schema.Canonical(config)
 	diags := placeProblems(b.cfg.Body, b.schema, &b.cfg.DeclRange, problems)
@@ -237,7 +244,7 @@ func (e *Evaluator) propose(ctx context.Context, a addr.Instance, env providers.
 		return cty.DynamicVal, diags
 	}
 	derivation := &providers.Derivation{
-		Context: ctx, Address: a, Env: env, Config: canonical, Planned: b.schema.Propose(canonical, prior),
+		Context: ctx, Address: origin, Prior: there, Departed: e.departed[origin], Env: env, Config: canonical, Planned: b.schema.Propose(canonical, prior),
 	}
 	t.Derive(derivation)
 	planned, problems := b.schema.Canonical(derivation.Planned)
@@ -272,26 +279,19 @@ func (p *Plan) deletion(a addr.Instance) *Change {
 		c.Before = rec.Actual.Attributes
 	}
 	c.Sensitive = pathsIn(c.Before, rec.Record.Sensitive)
+	if p.Input.Config != nil {
+		if r := p.Input.Config.Resource(a.Resource); r != nil {
+			c.Range = &r.DeclRange
+		}
+	}
+	if rec.Actual != nil && p.letsGo(a) != nil {
+		c.Action, c.Releases = Forget, true
+		return c
+	}
 	if p.Input.Mode == Normal {
-		c.Reason = p.whyGone(a)
+		_, c.Reason = p.whyDeleted(a)
 	}
 	return c
-}
-
-// whyGone says why configuration has an instance no longer.
-func (p *Plan) whyGone(a addr.Instance) string {
-	for m := a.Module; !m.IsRoot(); {
-		parent, step := m.Split()
-		cfg := p.Input.Config.Module(parent)
-		if cfg != nil && cfg.Calls[step.Name] != nil && cfg.Calls[step.Name].Enabled != nil && p.Evaluator.modules[m] == nil {
-			return fmt.Sprintf("%s is disabled in the configuration", m)
-		}
-		m = parent
-	}
-	if r := p.Input.Config.Resource(a.Resource); r != nil && r.Enabled != nil {
-		return "it is disabled in the configuration"
-	}
-	return "it is no longer in the configuration"
 }
 
 func (p *Plan) planDestroy() {

@@ -123,11 +123,5 @@ func dynamicRange(body hcl.Body, b *schema.Block, path string) *hcl.Range {
 
 // located makes diagnostics that name the resource at fault, for those without a place.
 func located(err error, summary string, a addr.Instance) hcl.Diagnostics {
-	diags := diag.FromError(err, summary, nil)
-	for _, d := range diags {
-		if d.Subject == nil {
-			d.Detail = fmt.Sprintf("%s\n\nThis is about %s.", d.Detail, a)
-		}
-	}
-	return diags
+	return diag.At(diag.FromError(err, summary, nil), a.String())
 }

@@ -39,7 +39,8 @@ type Evaluator struct {
 	instances   map[addr.Module][]*module // the same, by their static addresses
 	applying    bool
 
-	unknown map[addr.Module]*hcl.EvalContext // see unknownContext
+	departed map[addr.Instance][]cty.Value    // of what was made at an address, and is at another one
+	unknown  map[addr.Module]*hcl.EvalContext // see unknownContext
 }
 
 // definition is a resource or data block as it is written, taken apart once for all instances

@@ -2,8 +2,6 @@ package plan
 
 import (
 	"fmt"
-	"maps"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -22,9 +20,6 @@ func Explain(diags hcl.Diagnostics) hcl.Diagnostics {
 		if d.Detail == "This value is null, so it does not have any attributes." && d.Subject != nil {
 			d.Detail += whatIsNull(d)
 		}
-		if call, ok := d.Expression.(*hclsyntax.FunctionCallExpr); ok && d.Detail == fmt.Sprintf("There is no function named %q.", call.Name) {
-			d.Detail += suggestFunction(call.Name, d.EvalContext)
-		}
 		if d.Subject == nil || d.EvalContext == nil || !speaksOfKeys(d.Detail) {
 			continue
 		}
@@ -33,16 +28,6 @@ func Explain(diags hcl.Diagnostics) hcl.Diagnostics {
 		}
 	}
 	return HideSecrets(diags)
-}
-
-// suggestFunction says which function was probably meant. The library looks at those of the
-// innermost scope alone, of which a for expression has none.
-func suggestFunction(name string, scope *hcl.EvalContext) string {
-	var known []string
-	for ; scope != nil; scope = scope.Parent() {
-		known = append(known, slices.Collect(maps.Keys(scope.Functions))...)
-	}
-	return diag.Suggest(name, known)
 }
 
 // whatIsNull names what has no attributes because it is null.

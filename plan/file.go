@@ -22,7 +22,7 @@ import (
 )
 
 // fileFormat is the newest format of plan files.
-const fileFormat = 1
+const fileFormat = 2
 
 // File is a plan that was written down for a later apply. It is bound to the state's lineage
 // and serial and to the configuration, and it holds the values of the variables. Apply makes
@@ -40,6 +40,8 @@ type File struct {
 	Variables map[string]FileVariable `json:"variables"`
 	Changes   []FileChange            `json:"changes"`
 	Outputs   []FileOutput            `json:"outputs"`
+	Drift     []FileChange            `json:"drift,omitempty"`
+	Document  json.RawMessage         `json:"document,omitempty"` // the plan as Plan.JSON gives it, for show
 }
 
 // FileOptions are Options, the addresses as texts.
@@ -68,6 +70,11 @@ type FileChange struct {
 	After           []byte        `json:"after"`
 	Sensitive       []string      `json:"sensitive,omitempty"`
 	SensitiveBefore []string      `json:"sensitive_before,omitempty"`
+	Source          string        `json:"source,omitempty"` // of the block: file and line
+	Collateral      Collateral    `json:"collateral,omitzero"`
+
+	PreviousAddress *addr.Instance `json:"previous_address,omitempty"`
+	Import          string         `json:"import,omitempty"` // its id
 }
 
 // FileOutput is a change of an output that is not a NoOp.
@@ -81,6 +88,27 @@ type FileOutput struct {
 
 // File gives the plan's form for a file.
 func (p *Plan) File() (*File, error) {
+	f, err := p.bindings()
+	if err != nil {
+		return nil, err
+	}
+	for _, d := range p.relevantDrift() {
+		fc, err := encodeChange(d.change())
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", d.Address, err)
+		}
+		f.Drift = append(f.Drift, fc)
+	}
+	doc, err := p.JSON()
+	if err != nil {
+		return nil, err
+	}
+	f.Document, err = json.Marshal(doc)
+	return f, err
+}
+
+// bindings is what an apply of the file compares.
+func (p *Plan) bindings() (*File, error) {
 	f := &File{
 		Format: fileFormat, Lineage: p.Input.State.Lineage, Serial: p.Input.State.Serial, Workspace: p.Input.Workspace,
 		Destroy: p.Input.Mode == Destroy, Refresh: p.Input.Mode == RefreshOnly, Options: p.Input.Options.file(),
@@ -101,7 +129,7 @@ func (p *Plan) File() (*File, error) {
 		f.Variables[name] = fv
 	}
 	for _, c := range p.Changes {
-		if c.Action == NoOp || c.Action == Forget {
+		if (c.Action == NoOp || c.Action == Forget) && !c.isNews() {
 			continue
 		}
 		fc, err := encodeChange(c)
@@ -183,9 +211,15 @@ func encodeChange(c *Change) (FileChange, error) {
 	t := c.Schema.ImpliedType()
 	before, err1 := msgpack.Marshal(c.Before, t)
 	after, err2 := msgpack.Marshal(c.After, t)
+	id := ""
+	if c.Importing != nil {
+		id = c.Importing.ID
+	}
 	return FileChange{
+		PreviousAddress: c.PreviousAddress, Import: id,
 		Address: c.Address, Action: c.Action.String(), CreateFirst: c.CreateFirst, Deposed: c.Deposed, Reason: c.Reason,
 		Before: before, After: after, Sensitive: c.SensitivePaths(), SensitiveBefore: formatPaths(c.SensitiveBefore),
+		Source: c.Source(), Collateral: c.Collateral,
 	}, errors.Join(err1, err2)
 }
 
@@ -263,13 +297,22 @@ func (f *File) Values() (map[string]cty.Value, error) {
 
 // Plan gives the plan for showing; it cannot be applied.
 func (f *File) Plan(registry *providers.Registry) (*Plan, error) {
-	p := &Plan{Input: Input{Time: f.Time}, byAddress: map[addr.Instance]*Change{}}
+	p := &Plan{Input: Input{Mode: f.PlanMode(), Time: f.Time}, byAddress: map[addr.Instance]*Change{}}
 	for _, fc := range f.Changes {
 		c, err := fc.change(registry)
 		if err != nil {
 			return nil, fmt.Errorf("%s in the plan: %w", fc.Address, err)
 		}
 		p.add(c)
+	}
+	for _, fc := range f.Drift {
+		c, err := fc.change(registry)
+		if err != nil {
+			return nil, fmt.Errorf("%s in the plan: %w", fc.Address, err)
+		}
+		p.Drift = append(p.Drift, &Drift{
+			Address: c.Address, Schema: c.Schema, Before: c.Before, After: c.After, Differences: c.Differences, Sensitive: c.SensitiveBefore,
+		})
 	}
 	for _, fo := range f.Outputs {
 		before, err1 := msgpack.Unmarshal(fo.Before, cty.DynamicPseudoType)
@@ -287,7 +330,12 @@ func (f *File) Plan(registry *providers.Registry) (*Plan, error) {
 func (fc FileChange) change(registry *providers.Registry) (*Change, error) {
 	c := &Change{
 		Address: fc.Address, Action: actionNamed(fc.Action), CreateFirst: fc.CreateFirst, Deposed: fc.Deposed, Reason: fc.Reason,
+		source: fc.Source, Collateral: fc.Collateral, PreviousAddress: fc.PreviousAddress,
 	}
+	if fc.Import != "" {
+		c.Importing = &Importing{ID: fc.Import}
+	}
+	c.Releases = c.Action == Forget
 	if fc.Address.Mode == addr.Data {
 		if t := registry.DataType(fc.Address.Type); t != nil {
 			c.Schema = t.Schema()
@@ -315,7 +363,7 @@ func actionNamed(name string) Action {
 
 // Matches tells whether the plan p, made now, is the one that was written down.
 func (f *File) Matches(p *Plan) error {
-	now, err := p.File()
+	now, err := p.bindings()
 	if err != nil {
 		return err
 	}
@@ -361,5 +409,12 @@ func firstDifference(then, now []FileChange) string {
 }
 
 func (fc FileChange) same(o *FileChange) bool {
-	return o != nil && fc.Action == o.Action && fc.CreateFirst == o.CreateFirst && bytes.Equal(fc.Before, o.Before) && bytes.Equal(fc.After, o.After)
+	moved := func(c *FileChange) addr.Instance {
+		if c.PreviousAddress == nil {
+			return c.Address
+		}
+		return *c.PreviousAddress
+	}
+	return o != nil && fc.Action == o.Action && moved(&fc) == moved(o) && fc.Import == o.Import && fc.CreateFirst == o.CreateFirst &&
+		bytes.Equal(fc.Before, o.Before) && bytes.Equal(fc.After, o.After)
 }

@@ -14,6 +14,9 @@ import (
 // Final gives what a create or update shall make, wholly known but for what is computed: the
 // planned value, evaluated again where it waited for other resources.
 func (p *Plan) Final(c *Change) (cty.Value, hcl.Diagnostics) {
+	if c.Adopts() {
+		return c.After, nil // it is so already
+	}
 	b := p.Evaluator.block(c.Address.Resource)
 	if diags := b.preconditions(c.Address.Key); diags.HasErrors() {
 		return cty.DynamicVal, c.censor(diags)
@@ -32,9 +35,9 @@ func (p *Plan) Final(c *Change) (cty.Value, hcl.Diagnostics) {
 			fmt.Sprintf("%s refers to a value that is unknown after everything it depends on was applied. "+
 				"This is a bug in diyform.", c.Address)))
 	}
-	prior := c.Before
+	prior := c.Prior
 	if c.Action != Update {
-		prior = cty.NullVal(c.Schema.ImpliedType())
+		prior = nil
 	}
 	// What the step needs is worked out to the end: an interrupt keeps it from being done.
 	final, more := p.Evaluator.propose(context.Background(), c.Address, p.Input.Env, config, prior)
@@ -75,6 +78,8 @@ func (p *Plan) Begin() {
 }
 
 // Diagnose gives an error of a step the place in configuration that it is about.
+// It tells no values: to evaluate what a step refers to before its turn would keep values that
+// are not known yet.
 func (p *Plan) Diagnose(c *Change, err error) hcl.Diagnostics { return c.censor(p.place(c, err)) }
 
 // Warn does the same for what a step that succeeded warns of.

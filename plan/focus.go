@@ -22,6 +22,8 @@ type Options struct {
 	Excludes []Dependency
 	// Replace are instances to be replaced although nothing asks for it.
 	Replace []addr.Instance
+	// Import is what alone a plan of the mode Adopt is about.
+	Import ImportRequest
 	// NoRefresh takes what is recorded for what is there.
 	NoRefresh bool
 }

@@ -65,9 +65,6 @@ func FuzzFile(f *testing.F) {
 			return
 		}
 		p.Render(io.Discard, Palette{})
-		if _, err := p.JSON(); err != nil {
-			t.Error(err)
-		}
 	})
 }
 

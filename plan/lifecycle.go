@@ -284,7 +284,7 @@ func (b *block) preconditions(key addr.Key) hcl.Diagnostics {
 	if diags.HasErrors() {
 		return diags
 	}
-	return conditionErrors(b.cfg.Lifecycle.Preconditions, scope, "Precondition failed", b.addr.Instance(key).String())
+	return conditionErrors(b.cfg.Lifecycle.Preconditions, scope, "Precondition failed", b.addr.Instance(key).String(), b.condition(key))
 }
 
 // postconditions holds what must be true of a resource that is as v.
@@ -298,10 +298,15 @@ func (b *block) postconditions(key addr.Key, v cty.Value) hcl.Diagnostics {
 	}
 	scope = scope.NewChild()
 	scope.Variables = map[string]cty.Value{"self": v}
-	return conditionErrors(b.cfg.Lifecycle.Postconditions, scope, "Postcondition failed", b.addr.Instance(key).String())
+	return conditionErrors(b.cfg.Lifecycle.Postconditions, scope, "Postcondition failed", b.addr.Instance(key).String(), b.condition(key))
 }
 
-func conditionErrors(conditions []config.Condition, scope *hcl.EvalContext, summary, of string) hcl.Diagnostics {
+// condition is what diagnostics of an instance's conditions carry.
+func (b *block) condition(key addr.Key) diag.Condition {
+	return diag.Condition{Object: b.addr.Instance(key).String(), Block: b.addr.String()}
+}
+
+func conditionErrors(conditions []config.Condition, scope *hcl.EvalContext, summary, of string, extra diag.Condition) hcl.Diagnostics {
 	var diags hcl.Diagnostics
 	for _, cond := range conditions {
 		holds, message, more := cond.Evaluate(scope)
@@ -315,6 +320,7 @@ func conditionErrors(conditions []config.Condition, scope *hcl.EvalContext, summ
 			Subject:     cond.Condition.Range().Ptr(),
 			Expression:  cond.Condition,
 			EvalContext: scope,
+			Extra:       extra,
 		})
 	}
 	return diags

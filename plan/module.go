@@ -71,6 +71,14 @@ func (e *Evaluator) newModule(cfg *config.Config, parent *module, c *call, key a
 	return m
 }
 
+// named gives the address of what has a name in the module.
+func (m *module) named(name string) string {
+	if m.addr.IsRoot() {
+		return name
+	}
+	return string(m.addr) + "." + name
+}
+
 // forget drops what was evaluated from the values of resources.
 func (m *module) forget() {
 	m.evaluated = map[config.Subject]evaluated{}
@@ -89,8 +97,8 @@ func (m *module) value(expr hcl.Expression) (cty.Value, hcl.Diagnostics) {
 	return expr.Value(ctx)
 }
 
-// checkContext is the scope of an assert of a check, which sees its own data block.
-func (m *module) checkContext(k *config.Check, data cty.Value, refs []config.Reference) (*hcl.EvalContext, hcl.Diagnostics) {
+// checkScope is the scope of a check's expressions, which see its own data block.
+func (m *module) checkScope(k *config.Check, data cty.Value, refs []config.Reference) (*hcl.EvalContext, hcl.Diagnostics) {
 	if k.Data != nil {
 		own := k.Data.Addr.Local()
 		m.blocks[own] = &block{
@@ -206,7 +214,8 @@ func (m *module) output(name string) (cty.Value, hcl.Diagnostics) {
 		if diags.HasErrors() {
 			return cty.DynamicVal, diags
 		}
-		if diags = conditionErrors(o.Conditions, ctx, "Precondition failed", m.nameOf("output", name)); diags.HasErrors() {
+		if diags = conditionErrors(o.Conditions, ctx, "Precondition failed", m.nameOf("output", name),
+			diag.Condition{Object: m.named("output." + name)}); diags.HasErrors() {
 			return cty.DynamicVal, diags
 		}
 		v, more := o.Expr.Value(ctx)

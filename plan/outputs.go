@@ -99,7 +99,7 @@ func (p *Plan) output(name string) (v cty.Value, sensitive bool, diags hcl.Diagn
 func (p *Plan) EvaluateOutputs() (map[string]*state.Output, hcl.Diagnostics) {
 	out := map[string]*state.Output{}
 	switch {
-	case p.Input.Mode == RefreshOnly, p.Input.Mode == Destroy && !p.focus.all:
+	case p.Input.Mode == RefreshOnly, p.Input.Mode == Adopt, p.Input.Mode == Destroy && !p.focus.all:
 		return p.Input.State.Outputs, nil
 	case p.Input.Mode == Destroy:
 		return out, nil

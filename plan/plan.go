@@ -4,6 +4,7 @@
 //
 // It changes nothing, neither the kernel nor the state. The way of the data:
 //
+//	moved.go      recorded addresses -> those that configuration has for them now
 //	refresh.go    recorded objects -> what is really there
 //	validate.go   what is wrong whatever the values are
 //	blocks.go     the order in which blocks are evaluated; cycles
@@ -13,12 +14,14 @@
 //	cascade.go    what a change takes along: a replaced namespace its links
 //	createfirst.go  create_before_destroy; deposed.go what an interrupted one left
 //	lifecycle.go  what lifecycle blocks ask for
+//	import.go     what is there already and becomes a resource; removed.go: what is let go of
 //	focus.go      what the command line asks for: a part only, a replacement
 //	conflicts.go  what cannot be, told before anything is changed
 //	others.go     what contradicts other resources
 //	steps.go      the changes as a graph of steps, for apply
 //	finish.go     what apply asks while steps give their values
 //	console.go    single expressions, against a plan or what is recorded
+//	collateral.go what a change does to others; remote.go: to the user's own connection
 //	render.go     the plan for people; json.go: for scripts; file.go: for a later apply
 //
 // What must not be shown is kept by sensitive.go, and errors get their places in diagnose.go.
@@ -50,6 +53,7 @@ const (
 	Normal      Mode = iota // make the kernel as configuration says
 	Destroy                 // delete all that is recorded
 	RefreshOnly             // record what is there
+	Adopt                   // import one object, and change nothing
 )
 
 // Input is what a plan is made of.
@@ -64,6 +68,9 @@ type Input struct {
 	Options   Options
 	Workspace string    // what diyform.workspace stands for
 	Time      time.Time // what plantimestamp gives; New sets it where it is zero
+	// Reading is told of each recorded object before and after it is read; it may be nil.
+	Reading func(a addr.Instance, done bool)
+	Remote  *Remote // nil: nobody is connected from elsewhere
 }
 
 // Plan is the difference between what is wanted, recorded and real.
@@ -74,6 +81,8 @@ type Plan struct {
 	Outputs []*OutputChange
 	Checks  []*CheckResult // empty when the plan has changes: they are run after apply
 
+	Pending []schema.Change // of the mode Adopt: what configuration wants otherwise
+
 	Evaluator *Evaluator
 
 	Restored []*state.Resource // deposed objects whose successors a crash kept from being made
@@ -82,6 +91,8 @@ type Plan struct {
 	deposed   map[addr.Instance]*Recorded
 	records   []*state.Resource // in the order of addresses
 	recorded  map[addr.Instance]*Recorded
+	previous  map[addr.Instance]addr.Instance // of what was moved, by its address now
+	imports   []*importTarget
 	focus     *focus
 	steps     *dag.Graph[Step] // once they are ordered
 }
@@ -122,6 +133,8 @@ type Change struct {
 	Dependencies    []Dependency
 	Range           *hcl.Range // the block's header; nil when it is no longer in configuration
 
+	Collateral Collateral // what a replacement does to others
+
 	// CreateFirst is of a Replace that makes the new object before the old one is destroyed.
 	CreateFirst bool
 	firstFor    *Change // what depends on it and asked for that, where it did not itself
@@ -130,7 +143,12 @@ type Change struct {
 
 	Untouched bool // the plan is not about it: it stays as it is, and as it is recorded
 
-	follows bool // on delete it goes by itself, with what it lives in
+	PreviousAddress *addr.Instance // that it is recorded at, where it was moved
+	Importing       *Importing     // it is not recorded yet, and somebody else made it
+	Releases        bool           // of Forget: it is there, and stays without this state's marks
+
+	source  string // where Range was, of a plan that was read from a file
+	follows bool   // on delete it goes by itself, with what it lives in
 
 	placesBefore, placesAfter *providers.Places // of Before and After, once asked for
 }
@@ -140,6 +158,8 @@ type Recorded struct {
 	Object *providers.Object // as recorded
 	Actual *providers.Object // as read; nil when it is gone
 	Record *state.Resource
+
+	Importing *Importing // not nil: it is not recorded yet
 }
 
 // Drift is an object that is not as it was recorded.
@@ -155,7 +175,7 @@ type Drift struct {
 // HasChanges reports whether applying the plan would change the kernel or the outputs.
 func (p *Plan) HasChanges() bool {
 	for _, c := range p.Changes {
-		if c.Action != NoOp && c.Action != Read && c.Action != Forget {
+		if c.Action != NoOp && c.Action != Read && c.Action != Forget || c.isNews() {
 			return true
 		}
 	}
@@ -165,10 +185,10 @@ func (p *Plan) HasChanges() bool {
 // NeedsApply reports whether apply has anything to do, be it only for the record: objects
 // that are gone already, or that were read and are not as recorded.
 func (p *Plan) NeedsApply() bool {
-	if p.HasChanges() || len(p.Drift)+len(p.Restored) > 0 {
+	if p.HasChanges() || p.HasMoves() || len(p.Drift)+len(p.Restored) > 0 {
 		return true
 	}
-	return slices.ContainsFunc(p.Changes, func(c *Change) bool { return c.Action == Forget || c.Action == Read })
+	return slices.ContainsFunc(p.Changes, func(c *Change) bool { return c.Action == Forget || c.Action == Read || c.Adopts() })
 }
 
 // Count gives how many objects the plan adds, changes and destroys. A replacement adds one
@@ -189,6 +209,20 @@ func (p *Plan) Count() (add, change, destroy int) {
 	return add, change, destroy
 }
 
+// StepCount gives how many steps the plan has: a replacement is two.
+func (p *Plan) StepCount() int {
+	n := 0
+	for _, c := range p.Changes {
+		switch {
+		case c.Action == Replace:
+			n += 2
+		case c.Told():
+			n++
+		}
+	}
+	return n
+}
+
 // Change gives the change of an instance, or nil.
 func (p *Plan) Change(a addr.Instance) *Change { return p.byAddress[a] }
 
@@ -206,7 +240,13 @@ func New(ctx context.Context, in Input) (*Plan, hcl.Diagnostics) {
 }
 
 func (p *Plan) make(ctx context.Context) hcl.Diagnostics {
-	diags := p.refresh(ctx)
+	var diags hcl.Diagnostics
+	if p.Input.Mode == Normal || p.Input.Mode == Adopt {
+		if diags = p.applyMoves(); diags.HasErrors() {
+			return diags
+		}
+	}
+	diags = append(diags, p.refresh(ctx)...)
 	if diags.HasErrors() {
 		return diags
 	}
@@ -218,7 +258,9 @@ func (p *Plan) make(ctx context.Context) hcl.Diagnostics {
 		diags = append(diags, p.focusOn(p.recordedNeeds)...)
 		p.planDestroy()
 		diags = append(diags, p.checkProtected()...)
+		diags = append(diags, p.checkReleases()...)
 		_, more := p.Steps()
+		diags = append(diags, p.warnRemote()...)
 		return append(diags, more...)
 	}
 	diags = append(diags, Validate(p.Input.Config, p.Input.Registry)...)
@@ -234,10 +276,23 @@ func (p *Plan) make(ctx context.Context) hcl.Diagnostics {
 	if diags.HasErrors() {
 		return diags
 	}
+	diags = append(diags, p.findImports(ctx)...)
+	if diags.HasErrors() {
+		return diags
+	}
 	diags = append(diags, p.decide(ctx, order)...)
 	if diags.HasErrors() {
 		return diags
 	}
+	diags = append(diags, p.checkMovedInstances()...)
+	diags = append(diags, p.checkImports()...)
+	if p.Input.Mode == Adopt {
+		if !diags.HasErrors() {
+			p.adoptOnly()
+		}
+		return diags
+	}
+	diags = append(diags, p.checkReleases()...)
 	diags = append(diags, p.checkReplace()...)
 	diags = append(diags, p.checkProtected()...)
 	diags = append(diags, p.checkTwo()...)
@@ -252,6 +307,8 @@ func (p *Plan) make(ctx context.Context) hcl.Diagnostics {
 		_, more := p.Steps()
 		diags = append(diags, more...)
 	}
+	p.noteCollateral()
+	diags = append(diags, p.warnRemote()...)
 	if !diags.HasErrors() && !p.HasChanges() && !p.readsLater() {
 		p.Begin() // a check may ask what time it is
 		diags = append(diags, p.RunChecks(ctx)...)

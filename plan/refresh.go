@@ -2,7 +2,6 @@ package plan
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"runtime"
 	"slices"
@@ -10,7 +9,6 @@ import (
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
-	ctyjson "github.com/zclconf/go-cty/cty/json"
 
 	"github.com/diyform/diyform/internal/addr"
 	"github.com/diyform/diyform/internal/diag"
@@ -48,7 +46,9 @@ func (p *Plan) refresh(ctx context.Context) hcl.Diagnostics {
 			bySession[s] = append(bySession[s], rec)
 		}
 	}
+	p.reading(bySession, false)
 	diags = append(diags, read(ctx, bySession)...)
+	p.reading(bySession, true)
 	if !diags.HasErrors() {
 		p.sortOut()
 		p.noteDrift()
@@ -122,7 +122,9 @@ func Refresh(ctx context.Context, in Input, pick func(addr.Instance) bool) ([]*R
 }
 
 func decodeRecord(r *state.Resource, s *schema.Schema) (*providers.Object, error) {
-	o := &providers.Object{Address: r.Address, Identity: r.Identity, Unfinished: r.Status == state.Unfinished}
+	o := &providers.Object{
+		Address: r.Address, Identity: r.Identity, Unfinished: r.Status == state.Unfinished, KnownAs: r.KnownAs, MadeAs: r.MadeAs,
+	}
 	if len(r.Attributes) == 0 {
 		o.Attributes = cty.NullVal(s.ImpliedType())
 		return o, nil
@@ -133,16 +135,6 @@ func decodeRecord(r *state.Resource, s *schema.Schema) (*providers.Object, error
 	}
 	o.Attributes = v
 	return o, nil
-}
-
-// PlainAttributes gives recorded attributes as other programs expect them: an attribute of any
-// type as its value alone, where the record has its type too.
-func PlainAttributes(registry *providers.Registry, r *state.Resource) (json.RawMessage, error) {
-	o, t, err := DecodeRecord(registry, r)
-	if err != nil || !t.Schema().ImpliedType().HasDynamicTypes() {
-		return r.Attributes, err
-	}
-	return ctyjson.Marshal(o.Attributes, o.Attributes.Type())
 }
 
 // read takes one snapshot a provider, all providers at once.
@@ -173,6 +165,24 @@ func read(ctx context.Context, bySession map[providers.Session][]*Recorded) hcl.
 	}
 	wg.Wait()
 	return diags
+}
+
+// reading tells whoever wants to know what is about to be read, or was.
+func (p *Plan) reading(bySession map[providers.Session][]*Recorded, done bool) {
+	if p.Input.Reading == nil {
+		return
+	}
+	read := map[*Recorded]bool{}
+	for _, list := range bySession {
+		for _, rec := range list {
+			read[rec] = true
+		}
+	}
+	for _, r := range p.records {
+		if read[p.recorded[r.Address]] {
+			p.Input.Reading(r.Address, done)
+		}
+	}
 }
 
 func (p *Plan) noteDrift() {

@@ -42,6 +42,8 @@ func (p Palette) symbol(a Action) string {
 		return p.Red("-") + "/" + p.Green("+")
 	case Read:
 		return p.Cyan("<=")
+	case Forget:
+		return p.Faint(".")
 	}
 	return " "
 }
@@ -67,8 +69,7 @@ func (p *Plan) Render(w io.Writer, palette Palette) {
 	}
 	lead := ""
 	if r.changes(p) {
-		add, change, destroy := p.Count()
-		r.line("%s %d to add, %d to change, %d to destroy.", r.Bold("Plan:"), add, change, destroy)
+		r.line("%s %s", r.Bold("Plan:"), p.Tally())
 		lead = "\n"
 	}
 	r.outputs(p.Outputs, lead)
@@ -78,7 +79,7 @@ func (p *Plan) Render(w io.Writer, palette Palette) {
 func (r *renderer) changes(p *Plan) bool {
 	some := false
 	for _, c := range p.Changes {
-		if c.Action == NoOp || c.Action == Forget {
+		if !c.Told() {
 			continue
 		}
 		if !some {
@@ -99,17 +100,17 @@ func (r *renderer) line(format string, args ...any) { fmt.Fprintf(r.w, format+"\
 
 // drift tells of what was changed outside of diyform, as far as the plan reacts to it.
 func (r *renderer) drift(p *Plan) {
-	var shown []*Drift
-	for _, d := range p.Drift {
-		if c := p.byAddress[d.Address]; p.Input.Mode == RefreshOnly || c != nil && c.Action != NoOp {
-			shown = append(shown, d)
-		}
-	}
+	shown := p.relevantDrift()
 	if len(shown) == 0 {
 		return
 	}
-	r.line("%s\n", r.Bold("Changed outside of diyform since the last apply:"))
-	for _, d := range shown {
+	r.drifted("Changed outside of diyform since the last apply:", shown)
+}
+
+// drifted writes what is not as it was recorded.
+func (r *renderer) drifted(headline string, list []*Drift) {
+	r.line("%s\n", r.Bold(headline))
+	for _, d := range list {
 		if d.After.IsNull() {
 			r.line("  %s\n", r.Bold("# "+d.Address.String()+" is gone"))
 			continue
@@ -125,9 +126,19 @@ var headlines = map[Action]string{
 }
 
 func (r *renderer) change(c *Change) {
-	r.line("  %s", r.Bold("# "+c.title()+" "+headlines[c.Action]))
+	headline := r.Bold("# " + c.headline())
+	if source := c.Source(); source != "" {
+		headline += r.Faint(" (" + source + ")")
+	}
+	r.line("  %s", headline)
+	for _, origin := range c.origins() {
+		r.line("  %s", r.Faint("# "+origin))
+	}
 	if c.Reason != "" {
 		r.line("  %s", r.Faint("# (because "+c.Reason+")"))
+	}
+	for _, line := range c.Collateral.lines() {
+		r.line("  %s", r.Yellow("# ("+line+")"))
 	}
 	r.body(c)
 }
@@ -139,6 +150,13 @@ func (r *renderer) body(c *Change) {
 	}
 	// The keyword stands in column 4 whatever the width of the symbol: "  + ", "-/+ ", " <= ".
 	pad := strings.Repeat(" ", 3-len(plainSymbol(c.Action)))
+	if c.Importing != nil && c.Action == NoOp || c.Releases {
+		r.line("  %s resource %q %q {", r.symbol(c.Action), c.Address.Type, c.Address.Name)
+		b := &blockRenderer{renderer: r, change: c}
+		b.plain(c.Schema, c.Before, "", 8)
+		r.line("    }\n")
+		return
+	}
 	symbol := r.symbol(c.Action)
 	if c.CreateFirst {
 		symbol = r.Green("+") + "/" + r.Red("-")
@@ -254,7 +272,11 @@ func (b *blockRenderer) nestedOne(n *schema.Block, x, y cty.Value, path string, 
 	}
 	b.line("")
 	pad := strings.Repeat(" ", indent)
-	b.line("%s%s %s {", pad, b.symbol(elementAction(x, y)), n.Name)
+	suffix := ""
+	if b.change.Action == Replace && n.Replace && isNull(x) != isNull(y) && !isNull(b.change.Before) {
+		suffix = b.Red(" # forces replacement")
+	}
+	b.line("%s%s %s {%s", pad, b.symbol(elementAction(x, y)), n.Name, suffix)
 	b.block(n.Schema, x, y, path, indent+4)
 	b.line("%s  }", pad)
 }

@@ -39,8 +39,11 @@ func (s Step) Follows() bool { return s.Kind == Remove && s.Change.follows }
 func (s Step) String() string {
 	switch s.Kind {
 	case Apply:
-		return fmt.Sprintf("%s of %s", s.Change.Action, s.Change.Address)
+		return fmt.Sprintf("%s of %s", s.Change.verb(), s.Change.Address)
 	case Remove:
+		if s.Change.Releases {
+			return "release of " + s.Change.Address.String()
+		}
 		return "delete of " + s.Change.title()
 	}
 	return Dependency{Block: s.Block}.String()
@@ -103,7 +106,7 @@ func (b *stepBuilder) build() {
 		if c.applies() || c.Action == NoOp {
 			b.node(Apply, c)
 		}
-		if c.removes() {
+		if c.removes() || c.Releases {
 			b.node(Remove, c)
 		}
 	}
@@ -139,7 +142,7 @@ func (b *stepBuilder) index() {
 		if c.Address.Mode == addr.Data {
 			continue
 		}
-		if c.Prior != nil && c.Action != NoOp {
+		if c.vacates() {
 			for _, place := range b.was(c).Holds {
 				b.vacate[place] = c
 			}

@@ -33,6 +33,9 @@ func Validate(cfg *config.Config, registry *providers.Registry) hcl.Diagnostics 
 	}
 	_, _, more := evaluationOrder(cfg, registry)
 	diags = append(diags, more...)
+	diags = append(diags, checkMoves(cfg)...)
+	diags = append(diags, checkRemoved(cfg)...)
+	diags = append(diags, checkImportBlocks(cfg, registry)...)
 	if diags.HasErrors() {
 		return diags
 	}
@@ -339,7 +342,11 @@ func (e *Evaluator) unknownNames(c *config.Config) map[string]cty.Value {
 	vars := managed.values()
 	vars["resource"] = cty.ObjectVal(managed.values())
 	vars["data"] = cty.ObjectVal(data.values())
-	vars["var"], vars["local"] = cty.DynamicVal, cty.DynamicVal
+	given := map[string]cty.Value{}
+	for name, v := range c.Variables {
+		given[name] = cty.UnknownVal(v.Type)
+	}
+	vars["var"], vars["local"] = cty.ObjectVal(given), cty.DynamicVal
 	vars["path"], vars["diyform"] = e.root.paths, cty.ObjectVal(map[string]cty.Value{"workspace": cty.UnknownVal(cty.String)})
 	called := map[string]cty.Value{}
 	for name := range c.Calls {

@@ -66,6 +66,8 @@ type Recorded[T, I any] struct {
 	Attrs      T
 	Identity   I
 	Unfinished bool
+	KnownAs    addr.Instance // see Marked
+	MadeAs     addr.Instance
 }
 
 // Proposed is a Proposal, typed.
@@ -153,6 +155,8 @@ type Def[S, K any] interface {
 	Type
 	read(snap S, o *Object) Reading
 	check(ctx context.Context, snap S, p Proposal) error
+	locate(id string) (cty.Value, []Place, error)
+	imported(snap S, at addr.Instance, located cty.Value) Reading
 	prepare(ctx context.Context, k K, op *Operation)
 	apply(ctx context.Context, k K, ops []*Operation, done func(*Operation))
 }
@@ -221,7 +225,7 @@ func (d *definition[T, I, S, K]) Batch(v cty.Value) string {
 }
 
 func (d *definition[T, I, S, K]) recorded(o *Object) (*Recorded[T, I], error) {
-	out := &Recorded[T, I]{Address: o.Address, Unfinished: o.Unfinished}
+	out := &Recorded[T, I]{Address: o.Address, Unfinished: o.Unfinished, KnownAs: o.KnownAs, MadeAs: o.MadeAs}
 	out.Attrs, _ = d.decode(o.Attributes)
 	if len(o.Identity) > 0 {
 		dec := json.NewDecoder(bytes.NewReader(o.Identity))
@@ -239,6 +243,8 @@ func (d *definition[T, I, S, K]) object(r *Recorded[T, I]) *Object {
 		Attributes: d.schema.Encode(&r.Attrs),
 		Identity:   encodeIdentity(r.Identity),
 		Unfinished: r.Unfinished,
+		KnownAs:    r.KnownAs,
+		MadeAs:     r.MadeAs,
 	}
 }
 
@@ -303,7 +309,7 @@ func (d *definition[T, I, S, K]) op(o *Operation) (*Op[T, I], error) {
 	out := &Op[T, I]{
 		Action: o.Action, Address: o.Address, Follows: o.Follows, progress: o.Progress, run: o.Run,
 	}
-	if o.Action != Delete {
+	if o.Action != Delete && o.Action != Release {
 		out.Planned, out.Unknown = d.decode(o.Planned)
 	}
 	if o.Prior != nil {
@@ -329,7 +335,7 @@ func (d *definition[T, I, S, K]) prepare(ctx context.Context, k K, o *Operation)
 		o.Err = err
 		return
 	}
-	if r, ok := d.r.(Preparer[T, I, K]); ok {
+	if r, ok := d.r.(Preparer[T, I, K]); ok && o.Action != Release {
 		op.Intent, err = r.Prepare(ctx, k, op)
 		if err != nil {
 			o.Err = err
@@ -353,6 +359,7 @@ func (d *definition[T, I, S, K]) apply(ctx context.Context, k K, list []*Operati
 			o.Err = err
 			if attrs != nil {
 				o.Result = d.object(&Recorded[T, I]{Address: o.Address, Attrs: *attrs, Identity: *identity})
+				o.Result.KnownAs, o.Result.MadeAs = o.remembered(err)
 				o.Result.Attributes = d.schema.Settle(o.Planned, o.Result.Attributes)
 			}
 			done(o)
@@ -362,7 +369,11 @@ func (d *definition[T, I, S, K]) apply(ctx context.Context, k K, list []*Operati
 	if len(ops) == 0 {
 		return
 	}
-	d.r.Apply(ctx, k, ops[0].Action, ops)
+	if ops[0].Action == Release {
+		d.release(ctx, k, ops)
+	} else {
+		d.r.Apply(ctx, k, ops[0].Action, ops)
+	}
 	for _, op := range ops {
 		if !op.settled {
 			op.Fail(fmt.Errorf("%s of %s was not carried out: %w", op.Action, op.Address, context.Cause(ctx)))

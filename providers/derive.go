@@ -2,6 +2,8 @@ package providers
 
 import (
 	"context"
+	"encoding/json"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -13,11 +15,28 @@ import (
 // Derivation is the work on an object's planned attributes between configuration and plan:
 // what the user left out and what can be known before the kernel is asked.
 type Derivation struct {
-	Context context.Context // who reads files is to end with it
-	Address addr.Instance
-	Env     Env
-	Config  cty.Value // what configuration says: an object of what may be set
-	Planned cty.Value // an object of the schema's implied type
+	Context  context.Context // who reads files is to end with it
+	Address  addr.Instance   // that the object was, or is to be, made at
+	Prior    *Object         // what is there, or nil
+	Departed []cty.Value     // attributes of what was made at this address too, and has another one now
+	Env      Env
+	Config   cty.Value // what configuration says: an object of what may be set
+	Planned  cty.Value // an object of the schema's implied type
+}
+
+// PriorIdentity sets the identity that into points to, to that of what is there. It reports
+// false where nothing is.
+func (d *Derivation) PriorIdentity(into any) bool {
+	return d.Prior != nil && len(d.Prior.Identity) > 0 && json.Unmarshal(d.Prior.Identity, into) == nil
+}
+
+// IsTaken reports whether what was made at this address before, and is at another one now, has
+// the value at path.
+func (d *Derivation) IsTaken(path string, v cty.Value) bool {
+	return slices.ContainsFunc(d.Departed, func(other cty.Value) bool {
+		have := get(other, path)
+		return have.IsKnown() && !have.IsNull() && have.RawEquals(v)
+	})
 }
 
 // Get gives the planned value at path ("peer.name"): null where a part of the path is.

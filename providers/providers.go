@@ -50,6 +50,13 @@ type Type interface {
 	Lasts() bool
 	// ChecksUpdates reports whether the type has to be asked about what changes in place.
 	ChecksUpdates() bool
+	// ImportForm says how the id of an object that is to be imported is written; "" where none can
+	// be, and RefuseImport says why.
+	ImportForm() string
+	RefuseImport() string
+	// Releases reports whether objects of the type can be let go of; RefuseRelease says why not.
+	Releases() bool
+	RefuseRelease() string
 	// Batch names what operations should be given to the provider together, beyond their
 	// type and action: mostly a network namespace.
 	Batch(v cty.Value) string
@@ -86,6 +93,8 @@ type Snapshot interface {
 	// Check tells what would stand in the way of making each proposal, in order: a foreign
 	// link of that name, an interface that does not exist. nil is no objection.
 	Check(ctx context.Context, proposals []Proposal) []error
+	// Import gives objects that somebody else made, in order, as they are.
+	Import(ctx context.Context, requests []ImportRequest) []Reading
 }
 
 // Object is one thing in the kernel that diyform made, as recorded or as read.
@@ -96,6 +105,10 @@ type Object struct {
 	// Unfinished says that a crash came between intent and outcome: the identity may lack
 	// what the kernel gave, and the thing may be there in part or not at all.
 	Unfinished bool
+
+	// KnownAs is the address that the object's marks in the kernel carry after it was moved to
+	// another one, until an update marks it anew; MadeAs the one that it was made at. Zero: Address.
+	KnownAs, MadeAs addr.Instance
 }
 
 // Reading is what a snapshot holds of an object.
@@ -121,10 +134,11 @@ const (
 	Create Action = iota + 1
 	Update
 	Delete
+	Release // take this state's marks off it, and leave it as it is
 )
 
 func (a Action) String() string {
-	return [...]string{"", "create", "update", "delete"}[a]
+	return [...]string{"", "create", "update", "delete", "release"}[a]
 }
 
 // Operation is one change of one object.
@@ -132,7 +146,7 @@ type Operation struct {
 	Action  Action
 	Type    string
 	Address addr.Instance
-	Prior   *Object   // update, delete: what is there
+	Prior   *Object   // update, delete, release: what is there
 	Planned cty.Value // create, update: what shall be there; computed attributes may be unknown
 	// Follows says of a delete that what the object lives in (its network namespace, its
 	// link) is deleted earlier in the same run, so it goes by itself: wait for it.

@@ -17,11 +17,13 @@ type applyFlags struct {
 	stackFlags
 	autoApprove bool
 	parallelism uint
+	asJSON      bool
 }
 
 func (f *applyFlags) add(cmd *cobra.Command) {
 	f.stackFlags.add(cmd)
 	cmd.Flags().BoolVar(&f.autoApprove, "auto-approve", false, "do it without asking")
+	cmd.Flags().BoolVar(&f.asJSON, "json", false, "print what happens as JSON, a message a line, in the form of Terraform's; takes -auto-approve or a plan file")
 	cmd.Flags().UintVar(&f.parallelism, "parallelism", 0, "how many batches of steps run at once (0: by the machine)")
 }
 
@@ -87,7 +89,8 @@ func (v *view) planAndApply(ctx context.Context, mode plan.Mode, f *applyFlags) 
 	if mode == plan.Destroy {
 		command = "destroy"
 	}
-	if !f.autoApprove && (!v.interactive() || !f.input) {
+	v.startStream(f.asJSON)
+	if !f.autoApprove && (!v.interactive() || !f.input || f.asJSON) {
 		return v.failWith(&diag.Problem{
 			Summary: "Nobody can be asked",
 			Detail: fmt.Sprintf("Without a terminal, or with -input=false, %s needs -auto-approve, or a plan file: diyform plan -out=FILE, "+
@@ -103,7 +106,7 @@ func (v *view) planAndApply(ctx context.Context, mode plan.Mode, f *applyFlags) 
 	if err != nil {
 		return err
 	}
-	p.Render(v.out, palette(v.out))
+	v.showPlan(p)
 	if !f.autoApprove && p.HasChanges() && !v.approve(mode) {
 		v.printf("Cancelled: nothing was changed.\n")
 		return exitStatus(exitError)
@@ -119,6 +122,7 @@ func (v *view) approve(mode plan.Mode) bool {
 }
 
 func (v *view) applyFile(ctx context.Context, path string, f *applyFlags) error {
+	v.startStream(f.asJSON)
 	if err := f.needsLock(); err != nil {
 		return v.failWith(err, "")
 	}
@@ -197,9 +201,9 @@ func (s *session) carryOut(ctx context.Context, p *plan.Plan, f *applyFlags) err
 		s.summary(p, &apply.Result{Outputs: s.state.Outputs})
 		return nil
 	}
-	progress := newProgress(v)
-	result, diags := apply.Run(ctx, s.store, p, apply.Options{Workers: int(f.parallelism), Observe: progress.step})
-	progress.flush()
+	reporter := v.reporter(p)
+	result, diags := apply.Run(ctx, s.store, p, apply.Options{Workers: int(f.parallelism), Observe: reporter.step})
+	reporter.close()
 	v.diagnostics(s.files(), diags)
 	if result == nil {
 		return exitStatus(exitError)
@@ -213,8 +217,12 @@ func (s *session) carryOut(ctx context.Context, p *plan.Plan, f *applyFlags) err
 }
 
 func (s *session) summary(p *plan.Plan, r *apply.Result) {
+	if s.view.stream != nil {
+		s.view.stream.applied(p, r)
+		return
+	}
 	c := palette(s.view.out)
-	counts := fmt.Sprintf("%d added, %d changed, %d destroyed.", r.Added, r.Changed, r.Destroyed)
+	counts := counted(r)
 	if p.Input.Mode == plan.Destroy {
 		s.view.printf("\n%s\n", c.Bold(c.Green(fmt.Sprintf("Destroy complete! Resources: %d destroyed.", r.Destroyed))))
 		return
@@ -232,17 +240,34 @@ func (s *session) summary(p *plan.Plan, r *apply.Result) {
 	s.printOutputs(r)
 }
 
+// counted says what was done, in Terraform's words.
+func counted(r *apply.Result) string {
+	s := fmt.Sprintf("%d added, %d changed, %d destroyed", r.Added, r.Changed, r.Destroyed)
+	if r.Imported > 0 {
+		s = fmt.Sprintf("%d imported, ", r.Imported) + s
+	}
+	if r.Moved > 0 {
+		s += fmt.Sprintf(", %d moved", r.Moved)
+	}
+	if r.Forgotten > 0 {
+		s += fmt.Sprintf(", %d forgotten", r.Forgotten)
+	}
+	return s + "."
+}
+
 // incomplete says what was done and what was not.
 func (s *session) incomplete(p *plan.Plan, r *apply.Result) {
 	c := palette(s.view.err)
-	fmt.Fprintf(s.view.err, "%s\n", c.Bold(c.Red(fmt.Sprintf(
-		"Incomplete. Done: %d added, %d changed, %d destroyed. Failed: %d. Not tried: %d.",
-		r.Added, r.Changed, r.Destroyed, len(r.Failed), len(r.Skipped)))))
+	if s.view.stream != nil {
+		c = plan.Palette{}
+	}
+	s.view.note("%s", c.Bold(c.Red(fmt.Sprintf(
+		"Incomplete. Done: %s Failed: %d. Not tried: %d.", counted(r), len(r.Failed), len(r.Skipped)))))
 	for _, a := range r.Failed {
-		fmt.Fprintf(s.view.err, "  failed:    %s\n", a)
+		s.view.note("  failed:    %s", a)
 	}
 	for _, a := range r.Skipped {
-		fmt.Fprintf(s.view.err, "  not tried: %s\n", a)
+		s.view.note("  not tried: %s", a)
 	}
-	fmt.Fprintln(s.view.err, "What was done is recorded. The next apply goes on from there.")
+	s.view.note("What was done is recorded. The next apply goes on from there.")
 }

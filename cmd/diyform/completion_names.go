@@ -36,16 +36,20 @@ var argumentCompletions = map[string]cobra.CompletionFunc{
 // flagCompletions are what the values of flags are completed with, by the flag's name, which
 // means the same wherever it is.
 var flagCompletions = map[string]cobra.CompletionFunc{
-	"target":   names(0, knownAddresses),
-	"exclude":  names(0, knownAddresses),
-	"replace":  names(0, recordedAddresses),
-	"var":      variableAssignments,
-	"var-file": files,
-	"out":      files,
-	"plan":     files,
-	"type":     choices(graphTypes()...),
-	"sort":     choices(sortingNames()...),
-	"on-stop":  choices("stop", "destroy", "leave"),
+	"target":    names(0, knownAddresses),
+	"exclude":   names(0, knownAddresses),
+	"replace":   names(0, recordedAddresses),
+	"var":       variableAssignments,
+	"var-file":  files,
+	"out":       files,
+	"filter":    names(0, testFiles),
+	"plan":      files,
+	"junit-xml": files,
+	"type":      choices(graphTypes()...),
+	"sort":      choices(sortingNames()...),
+	"on-stop":   choices("stop", "destroy", "leave"),
+
+	"generate-config-out": cobra.NoFileCompletions, // a new file
 }
 
 func oneFile(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
@@ -144,4 +148,12 @@ func workspaceNames() []string {
 		return nil // as with recorded
 	}
 	return list
+}
+
+func testFiles() []string {
+	paths, err := config.TestPaths(".", testFolderName)
+	if err != nil {
+		return nil // as with recorded
+	}
+	return paths
 }

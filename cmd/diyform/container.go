@@ -65,7 +65,7 @@ func (s *session) container(ctx context.Context, address string) (*recordedConta
 		return nil, v.stateError(err)
 	}
 	c := &recordedContainer{view: v, runtimeDir: s.env.RuntimeDir, recorded: &plan.Recorded{Object: object, Record: r}}
-	if c.status, err = container.Find(ctx, c.runtimeDir, r.Address); err != nil {
+	if c.status, err = container.Find(ctx, c.runtimeDir, object); err != nil {
 		return nil, c.failWith(c.explainGone(err), "The container cannot be found")
 	}
 	return c, nil

@@ -12,9 +12,15 @@ import (
 )
 
 // helperProcess does the work of this process if it was started by another diyform, as the
-// supervisor of a stack, to copy files or to work on those of other ids, and arms the crash
-// tests' failpoints if it was not.
+// supervisor of a stack, to copy files, to work on those of other ids or to run tests, and arms
+// the crash tests' failpoints if it was not.
 func helperProcess() (code int, done bool) {
+	if testWorld.IsInit() {
+		return testWorld.InitMain(), true
+	}
+	if testInvoked() {
+		return testMain(), true
+	}
 	if supervisor.Invoked() {
 		return supervisor.Main(), true
 	}

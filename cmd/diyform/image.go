@@ -307,5 +307,15 @@ func workspaceHolds(ctx context.Context, u image.Use, workspace string) bool {
 		return true
 	}
 	a, err := addr.Parse(u.Address)
-	return st.Lineage == u.Lineage && err == nil && st.Resources[a] != nil
+	return st.Lineage == u.Lineage && err == nil && (st.Resources[a] != nil || isMoved(st, a))
+}
+
+// isMoved reports whether the resource of an address has another one by now.
+func isMoved(st *state.State, a addr.Instance) bool {
+	for _, r := range st.Resources {
+		if r.Marked() == a {
+			return true
+		}
+	}
+	return false
 }

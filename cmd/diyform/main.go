@@ -1,6 +1,7 @@
 // Command diyform makes Linux networks and containers from HCL files: it plans, applies and
 // destroys. One file a command; root.go has the flags that all share, session.go what most
-// commands begin with, view.go what they print.
+// commands begin with, view.go what they print: progress.go and live.go while apply works,
+// stream.go where -json asks for messages.
 package main
 
 import (

@@ -34,7 +34,7 @@ func newOutput(v *view) *cobra.Command {
 			case raw:
 				return v.failWith(&diag.Problem{Summary: "No output named", Detail: "-raw prints one output: name it."}, "")
 			case asJSON:
-				return v.json(outputsJSON(st))
+				return v.json(plan.OutputsJSON(st.Outputs))
 			}
 			v.printOutputs(st.Outputs)
 			return nil

@@ -19,12 +19,16 @@ func newPlan(v *view) *cobra.Command {
 			"would do. It changes nothing.",
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			v.startStream(asJSON)
 			s, err := v.open(cmd.Context(), "plan", true, &flags)
 			if err != nil {
 				return err
 			}
 			defer s.close()
 			mode, err := flags.mode(destroy)
+			if err == nil {
+				err = flags.checkGenerate(mode)
+			}
 			if err != nil {
 				return v.failWith(err, "")
 			}
@@ -32,11 +36,9 @@ func newPlan(v *view) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := s.showPlan(p, asJSON); err != nil {
-				return err
-			}
+			v.showPlan(p)
 			if out != "" {
-				if err := s.writePlan(p, out, asJSON); err != nil {
+				if err := s.writePlan(p, out); err != nil {
 					return err
 				}
 			}
@@ -49,9 +51,10 @@ func newPlan(v *view) *cobra.Command {
 	flags.add(cmd)
 	flags.addChanges(cmd)
 	cmd.Flags().Uint("parallelism", 0, "as in apply; a plan is made in one go, whatever it says")
+	cmd.Flags().StringVar(&flags.generate, "generate-config-out", "", "write resource blocks for import blocks that have none to this new file of the folder")
 	cmd.Flags().StringVar(&out, "out", "", "write the plan to a file that apply takes")
 	cmd.Flags().BoolVar(&destroy, "destroy", false, "plan to destroy all that is recorded")
 	cmd.Flags().BoolVar(&detailed, "detailed-exitcode", false, "exit with 0 for no changes, 1 for an error, 2 for changes")
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print the plan as JSON, in the form of terraform show -json")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print the plan as JSON, a message a line, in the form of Terraform's; for one document: -out=FILE and show -json FILE")
 	return cmd
 }

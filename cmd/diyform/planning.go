@@ -25,6 +25,11 @@ func (s *session) makePlan(ctx context.Context, mode plan.Mode, f *stackFlags) (
 	} else if err := s.loadConfig(f, nil); err != nil {
 		return nil, err
 	}
+	if f.generate != "" {
+		if err := s.generate(ctx, f); err != nil {
+			return nil, err
+		}
+	}
 	return s.plan(ctx, mode, options)
 }
 
@@ -38,19 +43,15 @@ func (s *session) loadProtection() {
 	}
 }
 
-func (s *session) showPlan(p *plan.Plan, asJSON bool) error {
-	if !asJSON {
-		p.Render(s.view.out, palette(s.view.out))
-		return nil
+func (v *view) showPlan(p *plan.Plan) {
+	if v.stream != nil {
+		v.stream.planned(p)
+		return
 	}
-	doc, err := p.JSON()
-	if err != nil {
-		return s.view.failWith(err, "The plan cannot be shown")
-	}
-	return s.view.json(doc)
+	p.Render(v.out, palette(v.out))
 }
 
-func (s *session) writePlan(p *plan.Plan, path string, quiet bool) error {
+func (s *session) writePlan(p *plan.Plan, path string) error {
 	f, err := p.File()
 	if err == nil {
 		err = f.Write(path)
@@ -58,7 +59,7 @@ func (s *session) writePlan(p *plan.Plan, path string, quiet bool) error {
 	if err != nil {
 		return s.view.failWith(err, "The plan cannot be written")
 	}
-	if !quiet {
+	if s.view.stream == nil {
 		s.view.printf("\nSaved the plan to: %s\n\nTo carry out exactly these actions:\n    diyform apply %q\n", path, path)
 	}
 	return nil

@@ -107,7 +107,7 @@ func (v *view) containers(ctx context.Context) ([]containerRow, error) {
 	var meter meter
 	for _, r := range list {
 		row := newContainerRow(r)
-		if k, ok := statuses[container.ID(r.Object.Address)]; ok && r.Actual != nil {
+		if k, ok := statuses[container.RecordedID(r.Object)]; ok && r.Actual != nil {
 			row.observe(k, &meter)
 		}
 		rows = append(rows, row)

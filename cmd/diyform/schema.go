@@ -10,6 +10,7 @@ import (
 	ctyjson "github.com/zclconf/go-cty/cty/json"
 
 	"github.com/diyform/diyform/internal/diag"
+	"github.com/diyform/diyform/plan"
 	"github.com/diyform/diyform/providers"
 	"github.com/diyform/diyform/providers/registry"
 	"github.com/diyform/diyform/providers/schema"
@@ -39,9 +40,6 @@ func needsJSON(command string) error {
 		Detail:  fmt.Sprintf("Write diyform %s -json. For people there is docs/resources.md.", command),
 	}
 }
-
-// providerName is under what Terraform's tools find our types. It is the same for all.
-const providerName = "registry.opentofu.org/diyform/diyform"
 
 type jsonSchemas struct {
 	FormatVersion   string                         `json:"format_version"`
@@ -92,7 +90,7 @@ func schemas(r *providers.Registry) jsonSchemas {
 		t := r.DataType(name)
 		all.DataSourceSchemas[name] = jsonTypeSchema{Version: 1, Block: newJSONBlock(t.Schema(), t.Doc())}
 	}
-	return jsonSchemas{FormatVersion: "1.0", ProviderSchemas: map[string]*jsonProviderSchema{providerName: all}}
+	return jsonSchemas{FormatVersion: "1.0", ProviderSchemas: map[string]*jsonProviderSchema{plan.ProviderName: all}}
 }
 
 func newJSONBlock(s *schema.Schema, doc string) *jsonBlock {

@@ -2,8 +2,8 @@
 // the real binary. Each script has a playhost to itself: there is nothing that it could
 // break for another, nor leave behind.
 //
-// Besides testscript's own commands a script has `json` (below), `registry` and the programs in
-// testdata/bin. $HOST4, $GATEWAY4, $INTERNET4 and the same with 6 are playhost's addresses,
+// Besides testscript's own commands a script has `json` (below), `ecosystem` and `terraform-json`
+// (ecosystem_test.go), `registry` and the programs in testdata/bin. $HOST4, $GATEWAY4, $INTERNET4 and the same with 6 are playhost's addresses,
 // $EXAMPLES is the folder of examples.
 package main_test
 
@@ -144,8 +144,10 @@ func runScript(t *testing.T, script string) {
 		Setup:               setUpScript,
 		Condition:           hasFile,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"json":     checkJSON,
-			"registry": startRegistry,
+			"json":           checkJSON,
+			"ecosystem":      checkEcosystem,
+			"terraform-json": checkTerraformJSON,
+			"registry":       startRegistry,
 		},
 	})
 }

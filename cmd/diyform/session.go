@@ -53,8 +53,11 @@ type stackFlags struct {
 	input       bool
 	unlocked    bool
 
+	concise, compactWarnings bool
+
 	targets, excludes, replace []string
 	refresh, refreshOnly       bool
+	generate                   string // the file that blocks for imports are written to
 }
 
 // addVariables adds the flags of commands that evaluate.
@@ -69,6 +72,8 @@ func (f *stackFlags) addVariables(cmd *cobra.Command) {
 
 func (f *stackFlags) add(cmd *cobra.Command) {
 	f.addVariables(cmd)
+	cmd.Flags().BoolVar(&f.concise, "concise", false, "leave out what tells of progress alone")
+	cmd.Flags().BoolVar(&f.compactWarnings, "compact-warnings", false, "tell warnings with a line or two each")
 	cmd.Flags().StringArrayVar(&f.targets, "target", nil, "plan this resource and what it depends on alone, any number of times")
 	cmd.Flags().StringArrayVar(&f.excludes, "exclude", nil, "leave this resource and what depends on it as they are, any number of times")
 	cmd.Flags().BoolVar(&f.refresh, "refresh", true, "read from the kernel what is recorded")
@@ -153,6 +158,9 @@ func (f variableFlag) Type() string {
 // open loads the state of the working folder and opens sessions with the providers. With
 // lock it takes the lock first.
 func (v *view) open(ctx context.Context, command string, lock bool, f *stackFlags) (*session, error) {
+	if f != nil {
+		v.concise, v.compact = f.concise, f.compactWarnings
+	}
 	s, err := newSession(v)
 	if err != nil {
 		return nil, v.stateError(err)
@@ -172,7 +180,7 @@ func (v *view) open(ctx context.Context, command string, lock bool, f *stackFlag
 
 func (s *session) takeLock(ctx context.Context, command string, timeout time.Duration) error {
 	lock, err := s.store.Lock(ctx, state.LockInfo{Command: "diyform " + command}, timeout, func(holder state.LockInfo) {
-		fmt.Fprintf(s.view.err, "Waiting for %s.\n", holder)
+		s.view.note("Waiting for %s.", holder)
 	})
 	var locked *state.LockedError
 	if errors.As(err, &locked) {
@@ -196,6 +204,9 @@ func (s *session) load() (err error) {
 
 // connect opens sessions with the providers, once the lineage is settled.
 func (s *session) connect() error {
+	if s.sessions != nil {
+		return nil
+	}
 	boot, err := bootid.Read()
 	if err != nil {
 		return err
@@ -325,6 +336,7 @@ func (s *session) plan(ctx context.Context, mode plan.Mode, options plan.Options
 	s.tellRecovery()
 	in := s.input()
 	in.Mode, in.Options, in.Time = mode, options, s.planTime
+	in.Remote, in.Reading = remote(), s.view.reading()
 	p, diags := plan.New(ctx, in)
 	if diags.HasErrors() {
 		return nil, s.view.fail(s.files(), s.nameWorkspaces(diags))
@@ -350,9 +362,9 @@ func (s *session) tellRecovery() {
 	for _, u := range s.recovery.Unfinished {
 		open = append(open, fmt.Sprintf("%s of %s", u.Action, u.Address))
 	}
-	fmt.Fprintf(s.view.err, "An earlier run (%s) was interrupted. What it did is known from its journal", s.recovery.Command)
+	looked := ""
 	if len(open) > 0 {
-		fmt.Fprintf(s.view.err, "; what was under way is looked up in the kernel: %s", strings.Join(open, ", "))
+		looked = "; what was under way is looked up in the kernel: " + strings.Join(open, ", ")
 	}
-	fmt.Fprintln(s.view.err, ".")
+	s.view.note("An earlier run (%s) was interrupted. What it did is known from its journal%s.", s.recovery.Command, looked)
 }

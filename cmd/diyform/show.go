@@ -1,13 +1,9 @@
 package main
 
 import (
-	"encoding/json"
-	"slices"
-
 	"github.com/spf13/cobra"
 
 	"github.com/diyform/diyform/plan"
-	"github.com/diyform/diyform/providers"
 	"github.com/diyform/diyform/providers/registry"
 	"github.com/diyform/diyform/state"
 )
@@ -30,11 +26,7 @@ func newShow(v *view) *cobra.Command {
 				return v.stateError(err)
 			}
 			if asJSON {
-				doc, err := stateJSON(s.registry, s.state)
-				if err != nil {
-					return v.stateError(err)
-				}
-				return v.json(doc)
+				return s.showJSON(s.state)
 			}
 			return s.showState()
 		},
@@ -48,19 +40,15 @@ func (v *view) showFile(path string, asJSON bool) error {
 	if err != nil {
 		return v.failWith(err, "The plan cannot be read")
 	}
+	if asJSON {
+		return v.json(file.Document)
+	}
 	p, err := file.Plan(registry.New())
 	if err != nil {
 		return v.failWith(err, "The plan cannot be read")
 	}
-	if !asJSON {
-		p.Render(v.out, palette(v.out))
-		return nil
-	}
-	doc, err := p.JSON()
-	if err != nil {
-		return v.failWith(err, "The plan cannot be shown")
-	}
-	return v.json(doc)
+	p.Render(v.out, palette(v.out))
+	return nil
 }
 
 func (s *session) showState() error {
@@ -97,60 +85,11 @@ func (s *session) showResource(r *state.Resource) error {
 	return nil
 }
 
-// stateJSON is the state in the form of `terraform show -json`, format 1.0.
-func stateJSON(registry *providers.Registry, st *state.State) (map[string]any, error) {
-	resources := []map[string]any{}
-	for i, r := range slices.Concat(st.Sorted(), st.SortedDeposed()) {
-		attributes, err := plan.PlainAttributes(registry, r)
-		if err != nil {
-			return nil, err
-		}
-		item := map[string]any{
-			"address": r.Address.String(), "mode": "managed", "type": r.Address.Type, "name": r.Address.Name,
-			"provider_name": "diyform", "schema_version": r.SchemaVersion,
-			"values": nullable(attributes), "sensitive_values": sensitiveValues(r.Sensitive),
-		}
-		if i, ok := r.Address.Key.Int(); ok {
-			item["index"] = i
-		} else if k, ok := r.Address.Key.Str(); ok {
-			item["index"] = k
-		}
-		if len(r.Dependencies) > 0 {
-			item["depends_on"] = r.Dependencies
-		}
-		if r.Status == state.Tainted {
-			item["tainted"] = true
-		}
-		if i >= len(st.Resources) {
-			item["deposed_key"] = plan.DeposedKey
-		}
-		resources = append(resources, item)
+// showJSON prints a state in the form of terraform show -json.
+func (s *session) showJSON(st *state.State) error {
+	doc, err := plan.StateJSON(s.registry, st)
+	if err != nil {
+		return s.view.stateError(err)
 	}
-	return map[string]any{
-		"format_version": "1.0",
-		"values":         map[string]any{"outputs": outputsJSON(st), "root_module": map[string]any{"resources": resources}},
-	}, nil
-}
-
-func outputsJSON(st *state.State) map[string]any {
-	outputs := map[string]any{}
-	for name, o := range st.Outputs {
-		outputs[name] = map[string]any{"sensitive": o.Sensitive, "type": o.Type, "value": o.Value}
-	}
-	return outputs
-}
-
-func sensitiveValues(paths []string) map[string]any {
-	out := map[string]any{}
-	for _, p := range paths {
-		out[p] = true
-	}
-	return out
-}
-
-func nullable(raw json.RawMessage) json.RawMessage {
-	if len(raw) == 0 {
-		return json.RawMessage("null")
-	}
-	return raw
+	return s.view.json(doc)
 }

@@ -166,11 +166,7 @@ func newStateShow(v *view) *cobra.Command {
 			}
 			one := *s.state
 			one.Resources, one.Deposed, one.Outputs = map[addr.Instance]*state.Resource{r.Address: r}, nil, nil
-			doc, err := stateJSON(s.registry, &one)
-			if err != nil {
-				return v.stateError(err)
-			}
-			return v.json(doc)
+			return s.showJSON(&one)
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print it as JSON, in the form of diyform show -json")

@@ -7,25 +7,28 @@ import (
 	"github.com/hashicorp/hcl/v2"
 	"github.com/spf13/cobra"
 
+	"github.com/diyform/diyform/internal/diag"
 	"github.com/diyform/diyform/plan"
 	"github.com/diyform/diyform/providers/registry"
 )
 
 func newValidate(v *view) *cobra.Command {
-	var asJSON bool
+	var asJSON, compact bool
 	cmd := &cobra.Command{
 		Use:   "validate",
 		Short: "Check the configuration",
-		Long:  "Checks the configuration for itself: no variables' values, no state, no kernel.",
+		Long:  "Checks the configuration and its tests for themselves: no variables' values, no state, no kernel.",
 		Args:  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, diags := v.loadConfiguration(cmd.Context())
 			if !diags.HasErrors() {
 				diags = append(diags, plan.Validate(cfg, registry.New())...)
 			}
+			diags = append(diags, validateTests(cfg.Files)...)
 			if asJSON {
-				return v.validationJSON(diags)
+				return v.validationJSON(cfg.Files, diags)
 			}
+			v.compact = compact
 			v.diagnostics(cfg.Files, diags)
 			if diags.HasErrors() {
 				return exitStatus(exitError)
@@ -35,49 +38,25 @@ func newValidate(v *view) *cobra.Command {
 			return nil
 		},
 	}
+	cmd.Flags().BoolVar(&compact, "compact-warnings", false, "tell warnings with a line or two each")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the result as JSON, in the form of terraform validate -json")
 	return cmd
 }
 
-// jsonDiagnostic is a diagnostic in the form of `terraform validate -json`.
-type jsonDiagnostic struct {
-	Severity string     `json:"severity"`
-	Summary  string     `json:"summary"`
-	Detail   string     `json:"detail"`
-	Range    *jsonRange `json:"range,omitempty"`
-}
-
-type jsonRange struct {
-	Filename string  `json:"filename"`
-	Start    jsonPos `json:"start"`
-	End      jsonPos `json:"end"`
-}
-
-type jsonPos struct {
-	Line   int `json:"line"`
-	Column int `json:"column"`
-	Byte   int `json:"byte"`
-}
-
-func (v *view) validationJSON(diags hcl.Diagnostics) error {
-	errors, warnings := 0, 0
-	list := []jsonDiagnostic{}
+// documents gives diagnostics for scripts.
+func documents(files map[string]*hcl.File, diags hcl.Diagnostics) []diag.Document {
+	list := []diag.Document{}
 	for _, d := range diags {
-		j := jsonDiagnostic{Severity: "error", Summary: d.Summary, Detail: d.Detail}
-		if d.Severity == hcl.DiagWarning {
-			j.Severity = "warning"
-			warnings++
-		} else {
-			errors++
-		}
-		if d.Subject != nil {
-			j.Range = &jsonRange{d.Subject.Filename, jsonPos(d.Subject.Start), jsonPos(d.Subject.End)}
-		}
-		list = append(list, j)
+		list = append(list, diag.NewDocument(d, files))
 	}
+	return list
+}
+
+func (v *view) validationJSON(files map[string]*hcl.File, diags hcl.Diagnostics) error {
+	errors := len(diag.Errors(diags))
 	err := v.json(map[string]any{
 		"format_version": "1.0", "valid": errors == 0,
-		"error_count": errors, "warning_count": warnings, "diagnostics": list,
+		"error_count": errors, "warning_count": len(diags) - errors, "diagnostics": documents(files, diags),
 	})
 	if err == nil && errors > 0 {
 		return exitStatus(exitError)

@@ -5,6 +5,8 @@ import (
 	"runtime"
 
 	"github.com/spf13/cobra"
+
+	"github.com/diyform/diyform/plan"
 )
 
 func newVersion(v *view) *cobra.Command {
@@ -15,7 +17,12 @@ func newVersion(v *view) *cobra.Command {
 		Args:  noArguments,
 		RunE: func(*cobra.Command, []string) error {
 			if asJSON {
-				return v.json(map[string]string{"version": version, "go": runtime.Version(), "platform": runtime.GOOS + "_" + runtime.GOARCH})
+				return v.json(map[string]any{
+					"version": version, "go": runtime.Version(), "platform": runtime.GOOS + "_" + runtime.GOARCH,
+					// What readers of terraform version -json look for.
+					"format_version": "1.0", "terraform_version": plan.TerraformVersion,
+					"provider_selections": map[string]string{}, "terraform_outdated": false,
+				})
 			}
 			v.printf("%s", versionLine())
 			return nil

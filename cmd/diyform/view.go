@@ -7,13 +7,12 @@ import (
 	"io"
 	"os"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/hashicorp/hcl/v2"
 	"golang.org/x/term"
 
-	"github.com/diyform/diyform/apply"
+	"github.com/diyform/diyform/internal/diag"
 	"github.com/diyform/diyform/plan"
 )
 
@@ -22,6 +21,10 @@ type view struct {
 	in  *os.File
 	out *os.File
 	err *os.File
+
+	stream  *stream // of -json: all that is said goes there; nil else
+	concise bool    // only what was done, not what is under way
+	compact bool    // warnings with a line each
 }
 
 // palette colours what goes to f only if f is a terminal and NO_COLOR is not set
@@ -44,19 +47,41 @@ func (v *view) printf(format string, args ...any) { fmt.Fprintf(v.out, format, a
 
 // diagnostics writes errors and warnings with their source lines to standard error.
 func (v *view) diagnostics(files map[string]*hcl.File, diags hcl.Diagnostics) {
-	if len(diags) == 0 {
+	if v.stream != nil {
+		v.stream.diagnostics(files, diags)
 		return
 	}
-	width := 0 // no wrapping: what a script greps for stays on its line
-	if term.IsTerminal(int(v.err.Fd())) {
-		if w, _, err := term.GetSize(int(v.err.Fd())); err == nil {
-			width = w
+	style := diag.Style{Color: palette(v.err).On, Width: width(v.err)}
+	if v.compact {
+		if err := diag.WriteCompact(v.err, diag.Warnings(diags), style); err == nil {
+			diags = diag.Errors(diags)
 		}
 	}
-	w := hcl.NewDiagnosticTextWriter(v.err, files, uint(max(0, width)), palette(v.err).On)
-	if err := w.WriteDiagnostics(diags); err != nil {
+	if err := diag.WriteText(v.err, files, diags, style); err != nil {
 		fmt.Fprintln(v.err, diags.Error())
 	}
+}
+
+// width is that of a terminal, and 0 of anything else.
+func width(f *os.File) int {
+	if !term.IsTerminal(int(f.Fd())) {
+		return 0
+	}
+	w, _, err := term.GetSize(int(f.Fd()))
+	if err != nil {
+		return 0
+	}
+	return w
+}
+
+// note tells something beside the diagnostics, on standard error.
+func (v *view) note(format string, args ...any) {
+	text := fmt.Sprintf(format, args...)
+	if v.stream != nil {
+		v.stream.log(text)
+		return
+	}
+	fmt.Fprintln(v.err, text)
 }
 
 // json writes a value for scripts.
@@ -87,59 +112,6 @@ func (v *view) ask(name, description string) (string, bool) {
 	line, err := bufio.NewReader(v.in).ReadString('\n')
 	v.printf("\n")
 	return strings.TrimRight(line, "\r\n"), err == nil || line != ""
-}
-
-// progress prints a line for each step, through a buffer that is flushed now and then: a
-// thousand steps are a thousand lines, not a thousand writes.
-type progress struct {
-	palette plan.Palette
-
-	mu  sync.Mutex
-	out *bufio.Writer
-	due *time.Timer // of the next flush, or nil: there is nothing in the buffer
-}
-
-func newProgress(v *view) *progress {
-	return &progress{out: bufio.NewWriterSize(v.out, 1<<16), palette: palette(v.out)}
-}
-
-const flushEvery = 100 * time.Millisecond
-
-var (
-	stepBegins = map[string]string{"create": "Creating...", "update": "Modifying...", "delete": "Destroying...", "read": "Reading..."}
-	stepEnds   = map[string]string{"create": "Creation", "update": "Modifications", "delete": "Destruction", "read": "Read"}
-)
-
-// step is told of each step by apply, one at a time.
-func (p *progress) step(e apply.Event) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	name := p.palette.Bold(plan.ObjectTitle(e.Address, e.Deposed) + ":")
-	switch e.Kind {
-	case apply.Started:
-		fmt.Fprintf(p.out, "%s %s\n", name, stepBegins[e.Action])
-	case apply.Proceeded:
-		fmt.Fprintf(p.out, "%s %s\n", name, p.palette.Faint(e.Text))
-	case apply.Finished:
-		fmt.Fprintf(p.out, "%s %s complete after %s\n", name, stepEnds[e.Action], elapsed(e.Elapsed))
-	case apply.Failed:
-		fmt.Fprintf(p.out, "%s %s\n", name, p.palette.Red(stepEnds[e.Action]+" failed after "+elapsed(e.Elapsed)))
-	case apply.Skipped:
-		fmt.Fprintf(p.out, "%s %s\n", name, p.palette.Yellow("Not tried, because of "+e.Cause.String()))
-	}
-	if p.due == nil {
-		p.due = time.AfterFunc(flushEvery, p.flush)
-	}
-}
-
-func (p *progress) flush() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.due != nil {
-		p.due.Stop()
-		p.due = nil
-	}
-	_ = p.out.Flush() // the terminal is gone: nobody to tell
 }
 
 func elapsed(d time.Duration) string {

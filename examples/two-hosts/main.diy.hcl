@@ -1,6 +1,11 @@
 variable "subnet" {
   type    = string
   default = "10.0.0.0/24"
+
+  validation {
+    condition     = can(cidrhost(var.subnet, 2))
+    error_message = "The subnet must be a prefix with room for the hosts, such as 10.0.0.0/24."
+  }
 }
 
 locals {

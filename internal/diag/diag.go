@@ -46,6 +46,18 @@ func Warning(subject *hcl.Range, summary, detail string) *hcl.Diagnostic {
 	return &hcl.Diagnostic{Severity: hcl.DiagWarning, Summary: summary, Detail: detail, Subject: subject}
 }
 
+// Condition says of a diagnostic, as its Extra, that a condition of an object does not hold.
+type Condition struct {
+	Object string // var.subnet, check.gateway_answers, output.address, veth_pair.uplink["a"]
+	Block  string // of an instance: veth_pair.uplink
+	Check  bool   // it is a check's, which stands in the way of nothing
+}
+
+// Broken gives the condition that a diagnostic says does not hold.
+func Broken(d *hcl.Diagnostic) (Condition, bool) {
+	return hcl.DiagnosticExtra[Condition](d)
+}
+
 // FromError turns err into diagnostics: a Problem keeps its texts, diagnostics stay as they
 // are, joined errors become one each, and any other error gets the given summary.
 func FromError(err error, summary string, subject *hcl.Range) hcl.Diagnostics {

@@ -23,6 +23,7 @@ func Distinct(diags hcl.Diagnostics) hcl.Diagnostics {
 		severity        hcl.DiagnosticSeverity
 		summary, detail string
 		at              hcl.Range
+		address         string // of what has no place: several resources may have one problem
 	}
 	told := map[telling]bool{}
 	var out hcl.Diagnostics
@@ -30,9 +31,34 @@ func Distinct(diags hcl.Diagnostics) hcl.Diagnostics {
 		t := telling{severity: d.Severity, summary: d.Summary, detail: d.Detail}
 		if d.Subject != nil {
 			t.at = *d.Subject
+		} else {
+			t.address = addressOf(d)
 		}
 		if !told[t] {
 			told[t] = true
+			out = append(out, d)
+		}
+	}
+	return out
+}
+
+// ErrorsLast puts warnings before errors, each in the order of the source.
+func ErrorsLast(diags hcl.Diagnostics) hcl.Diagnostics {
+	sorted := InOrder(slices.Clone(diags))
+	slices.SortStableFunc(sorted, func(a, b *hcl.Diagnostic) int { return cmp.Compare(b.Severity, a.Severity) })
+	return sorted
+}
+
+// Warnings gives those that are no errors, Errors the others.
+func Warnings(diags hcl.Diagnostics) hcl.Diagnostics { return ofSeverity(diags, hcl.DiagWarning) }
+
+// Errors gives the errors.
+func Errors(diags hcl.Diagnostics) hcl.Diagnostics { return ofSeverity(diags, hcl.DiagError) }
+
+func ofSeverity(diags hcl.Diagnostics, severity hcl.DiagnosticSeverity) hcl.Diagnostics {
+	var out hcl.Diagnostics
+	for _, d := range diags {
+		if d.Severity == severity {
 			out = append(out, d)
 		}
 	}

@@ -182,3 +182,15 @@ func TestEveryTypeIsInTheReadme(t *testing.T) {
 		}
 	}
 }
+
+// Every type says how its objects are imported and let go of, or why they are not.
+func TestEveryTypeSaysHowItIsAdopted(t *testing.T) {
+	for _, d := range resources(registry.New()) {
+		if d.adoption.ImportForm() == "" && d.adoption.RefuseImport() == "" {
+			t.Errorf("%s has neither providers.Importer nor a reason in providers.Refuser", d.heading)
+		}
+		if !d.adoption.Releases() && d.adoption.RefuseRelease() == "" {
+			t.Errorf("%s has neither providers.Releaser nor a reason in providers.Refuser", d.heading)
+		}
+	}
+}

@@ -46,6 +46,8 @@ type declared struct {
 	doc     string
 	schema  *schema.Schema
 	changes bool // it is a resource, whose arguments can change while it is there
+
+	adoption providers.Type // of a resource
 }
 
 // resources and dataSources list what the registry has, in the order of their names.
@@ -53,7 +55,7 @@ func resources(r *providers.Registry) []declared {
 	var out []declared
 	for _, name := range r.TypeNames() {
 		t := r.Type(name)
-		out = append(out, declared{name, "resources/" + name + ".diy.hcl", t.Doc(), t.Schema(), true})
+		out = append(out, declared{name, "resources/" + name + ".diy.hcl", t.Doc(), t.Schema(), true, t})
 	}
 	return out
 }
@@ -62,7 +64,7 @@ func dataSources(r *providers.Registry) []declared {
 	var out []declared
 	for _, name := range r.DataTypeNames() {
 		t := r.DataType(name)
-		out = append(out, declared{"data." + name, "data/" + name + ".diy.hcl", t.Doc(), t.Schema(), false})
+		out = append(out, declared{"data." + name, "data/" + name + ".diy.hcl", t.Doc(), t.Schema(), false, nil})
 	}
 	return out
 }
@@ -110,7 +112,26 @@ func (p *page) section(d declared, examples fs.FS) error {
 	}
 	p.text("\n## %s\n\n%s\n\n```hcl\n%s\n```\n", d.heading, d.doc, strings.TrimSpace(string(example)))
 	p.schema("", d.schema, d.changes)
+	if d.adoption != nil {
+		p.adopt(d.heading, d.adoption)
+	}
 	return nil
+}
+
+// adopt says how what somebody else made becomes such a resource, and the reverse.
+func (p *page) adopt(name string, t providers.Type) {
+	p.text("\nImport: ")
+	if form := t.ImportForm(); form != "" {
+		p.text("`diyform import %s.NAME ID`, or an `import` block, where the ID is %s.\n", name, form)
+	} else {
+		p.text("none. %s\n", t.RefuseImport())
+	}
+	p.text("\nLetting go: ")
+	if t.Releases() {
+		p.text("with a `removed` block and `destroy = false` it stays as it is, and is nobody's.\n")
+	} else {
+		p.text("none. %s\n", t.RefuseRelease())
+	}
 }
 
 // schema writes the tables of a resource, data source or nested block, its own blocks last.

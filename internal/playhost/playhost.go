@@ -17,22 +17,15 @@
 //
 // It is a bench for tests, not a sandbox: the command sees the real machine's files.
 //
-// Start with Run; what happens in the new namespaces is in init.go.
+// How such a machine is made of namespaces is in internal/world. Start with Run.
 package playhost
 
 import (
-	"encoding/json"
-	"errors"
-	"fmt"
-	"os"
+	"io"
 	"os/exec"
-	"os/signal"
-	"slices"
-	"syscall"
-
-	"golang.org/x/term"
 
 	"github.com/diyform/diyform/internal/linux/machine"
+	"github.com/diyform/diyform/internal/world"
 )
 
 // The addresses that tests and demonstrations talk to.
@@ -48,105 +41,32 @@ const (
 // InternetNamespace is the name, as `ip netns` knows it, of the namespace behind the uplink.
 const InternetNamespace = "internet"
 
-// lifeline is the descriptor on which init learns that whoever wanted the playhost is gone,
-// by the end of file. Before that, each byte lets it go on once: when a range of ids has been
-// mapped, and when it is in its control groups.
-const lifeline = 3
-
-// Run runs the command in a new playhost and returns when it, and whatever it left
-// running, has ended. The error is the one of cmd.Run, so *exec.ExitError has the
-// command's exit code; a command that died of signal N has exit code 128+N, as in a shell.
-// Exit code SetupFailed means that the playhost could not be set up, with the reason on standard
-// error. The command's context, and the death of the caller, end the playhost.
-//
-// The caller's program must call InitMain at its start when IsInit says so.
-func Run(cmd *exec.Cmd) (err error) {
-	if cmd.Err != nil {
-		return cmd.Err
-	}
-	if len(cmd.ExtraFiles) > 0 {
-		return errors.New("start playhost: extra files are not passed on")
-	}
-	maps, err := planIDMap()
-	if err != nil {
-		return fmt.Errorf("choose id map: %w", err)
-	}
-	groups, err := makeSubtrees()
-	if err != nil {
-		return fmt.Errorf("make control groups of playhost: %w", err)
-	}
-	defer func() { err = errors.Join(err, removeSubtrees(groups)) }()
-	return runIn(groups, maps, cmd)
+// kind is a host as most are: what is below /run and /var/lib is its own.
+var kind = &world.Kind{
+	Name:     "playhost",
+	Hostname: "host",
+	Folders: []world.Folder{
+		{Path: "/run", Filesystem: machine.Filesystem{Type: "tmpfs", Data: "mode=0755"}},
+		{Path: "/var/lib", Filesystem: machine.Filesystem{Type: "tmpfs", Data: "mode=0755", Devices: true}},
+	},
+	Terminal: true,
+	Furnish:  furnish,
+	Network:  func() (io.Closer, error) { return nil, buildNetwork() },
+	Environ:  xdgEnvironment,
 }
 
-func runIn(groups []subtree, maps idMap, cmd *exec.Cmd) error {
-	read, write, err := os.Pipe()
-	if err != nil {
-		return fmt.Errorf("make pipe: %w", err)
-	}
-	defer write.Close()
-	defer read.Close()
-	shown, err := json.Marshal(groups)
-	if err != nil {
-		return fmt.Errorf("encode control groups: %w", err)
-	}
-	cmd.Args = slices.Concat([]string{maps.initName(), string(shown), cmd.Path}, cmd.Args[1:])
-	cmd.Path = "/proc/self/exe"
-	cmd.ExtraFiles = []*os.File{read}
-	cmd.SysProcAttr = maps.attributes()
-	if err := cmd.Start(); err != nil {
-		return startError(err)
-	}
-	read.Close()
-	err = settle(cmd.Process.Pid, groups, maps, write)
-	if err != nil {
-		write.Close() // init sees the end of file and leaves
-	}
-	return errors.Join(err, cmd.Wait(), retakeTerminal(cmd))
-}
-
-// settle does for init what only its parent can, and lets it go on after each step.
-func settle(pid int, groups []subtree, maps idMap, lifeline *os.File) error {
-	if maps.ranged() {
-		if err := maps.write(pid); err != nil {
-			return err
-		}
-		if err := release(lifeline); err != nil {
-			return err
-		}
-	}
-	if err := place(pid, groups); err != nil {
-		return err
-	}
-	return release(lifeline)
-}
-
-func release(lifeline *os.File) error {
-	if _, err := lifeline.Write([]byte{1}); err != nil {
-		return fmt.Errorf("release playhost: %w", err)
-	}
-	return nil
-}
-
-// retakeTerminal gives the caller's process group the terminal that the command had.
-func retakeTerminal(cmd *exec.Cmd) error {
-	terminal, ok := cmd.Stdin.(*os.File)
-	if !ok || !term.IsTerminal(int(terminal.Fd())) {
-		return nil
-	}
-	signal.Ignore(syscall.SIGTTOU)
-	defer signal.Reset(syscall.SIGTTOU)
-	return machine.TakeTerminal(terminal.Fd())
-}
+// SetupFailed is the exit code of a playhost that never came to run its command.
+const SetupFailed = world.SetupFailed
 
 // ErrPrivilege says that this user may make no namespaces on this machine.
-var ErrPrivilege = errors.New("the machine lets this user make no namespaces")
+var ErrPrivilege = world.ErrPrivilege
 
-func startError(err error) error {
-	if !errors.Is(err, syscall.EPERM) && !errors.Is(err, syscall.ENOSPC) && !errors.Is(err, syscall.EACCES) {
-		return fmt.Errorf("start playhost: %w", err)
-	}
-	return fmt.Errorf("start playhost: %w (%w): run it as root, or see the sysctls "+
-		"user.max_user_namespaces, kernel.unprivileged_userns_clone and "+
-		"kernel.apparmor_restrict_unprivileged_userns", ErrPrivilege, err)
-}
+// Run runs the command in a new playhost: see world.Kind. The caller's program must call
+// InitMain at its start when IsInit says so.
+func Run(cmd *exec.Cmd) error { return kind.Run(cmd) }
+
+// IsInit reports whether this process was started by Run to become a playhost's init.
+func IsInit() bool { return kind.IsInit() }
+
+// InitMain is the main function of a playhost's init. It gives the exit code.
+func InitMain() int { return kind.InitMain() }

@@ -2,6 +2,7 @@ package container
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"slices"
 	"strings"
@@ -99,7 +100,7 @@ const (
 )
 
 func (container) Derive(d *providers.Derivation) {
-	d.Set("id", cty.StringVal(ID(d.Address)))
+	d.Set("id", cty.StringVal(deriveID(d)))
 	d.Set("seccomp_digest", profileDigest(d.Env, d.Get("seccomp")))
 	if d.Config.GetAttr("hostname").IsNull() {
 		d.Set("hostname", cty.StringVal(ownHostname(d.Address)))
@@ -109,6 +110,20 @@ func (container) Derive(d *providers.Derivation) {
 	}
 	deriveNetwork(d)
 	deriveStatus(d)
+}
+
+// deriveID gives the supervisor's name for the container, which stays as long as the container
+// does. One that was made at this address, and has another address now, keeps it.
+func deriveID(d *providers.Derivation) string {
+	var there containerIdentity
+	if d.PriorIdentity(&there) && there.ID != "" {
+		return there.ID
+	}
+	id := ID(d.Address)
+	for n := 2; d.IsTaken("id", cty.StringVal(id)); n++ {
+		id = fmt.Sprintf("%s+%d", ID(d.Address), n)
+	}
+	return id
 }
 
 func deriveNetwork(d *providers.Derivation) {
@@ -261,5 +276,5 @@ func (container) Prepare(_ context.Context, _ *session, op *containerOp) (contai
 	if op.Prior != nil {
 		return op.Prior.Identity, nil
 	}
-	return containerIdentity{ID: ID(op.Address)}, nil
+	return containerIdentity{ID: op.Planned.ID}, nil
 }

@@ -150,7 +150,7 @@ func (k *session) remove(ctx context.Context, prior *recordedContainer) error {
 	if err != nil {
 		return err
 	}
-	return rootfs.Remove(ctx, dataFolder(k.env, prior.Address)) // where no record told of it
+	return rootfs.Remove(ctx, dataFolder(k.env, prior.Identity.ID)) // where no record told of it
 }
 
 // isOrphan reports whether a container runs that the supervisor does not know.
@@ -183,5 +183,5 @@ func (k *session) removeOrphan(ctx context.Context, prior *recordedContainer) er
 	if err != nil {
 		return fmt.Errorf("read the recorded stop_timeout: %w", err)
 	}
-	return orphan.End(ctx, syscall.Signal(signal), timeout, k.network(prior.Address, &prior.Attrs))
+	return orphan.End(ctx, syscall.Signal(signal), timeout, k.network(prior.Origin(), &prior.Attrs))
 }

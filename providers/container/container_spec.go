@@ -41,19 +41,19 @@ func (k *session) spec(op *containerOp) (launch.Spec, error) {
 	maps.Copy(env, defaults.Env)
 	maps.Copy(env, v.Env)
 	return launch.Spec{
-		ID: ID(op.Address), Root: root, Command: command, Env: env,
+		ID: v.ID, Root: root, Command: command, Env: env,
 		WorkingDir: cmp.Or(v.WorkingDir, defaults.WorkingDir), User: cmp.Or(v.User, defaults.User),
 		Hostname: v.Hostname, Domain: v.Domain, Network: k.network(op.Address, &v), Namespaces: v.namespaces(),
 		BootTime: launch.BootTime(v.BootTime), IDMap: launch.IDMap(v.IDMap), Init: v.init(), Privileges: privileges,
 		ResourceLimits: v.resourceLimits(), Sysctls: v.Sysctls, OOMScoreAdj: v.OOMScoreAdj, Stdin: v.Stdin,
-		Data: dataFolder(k.env, op.Address), StopSignal: signal,
+		Data: dataFolder(k.env, v.ID), StopSignal: signal,
 	}, nil
 }
 
 // dataFolder is where a container's writable layer and log are. A container lives as long as
 // the boot, and what is left of earlier boots is swept.
-func dataFolder(env providers.Env, a addr.Instance) string {
-	return filepath.Join(env.DataDir, "containers", env.BootID, env.Lineage, ID(a))
+func dataFolder(env providers.Env, id string) string {
+	return filepath.Join(env.DataDir, "containers", env.BootID, env.Lineage, id)
 }
 
 // root gives what the image is, and what it says of how to run it.

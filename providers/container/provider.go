@@ -9,6 +9,7 @@ package container
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"io/fs"
 	"os"
@@ -123,10 +124,19 @@ func ID(a addr.Instance) string {
 	return providers.ShortName(strings.NewReplacer("%", "%25", "/", "%2F").Replace(a.String()), longest)
 }
 
-// Find gives what the supervisor of the stack with that runtime folder knows of the
-// container of a resource. supervisor.ErrNotFound says that there is none.
-func Find(ctx context.Context, runtimeDir string, a addr.Instance) (supervisor.Status, error) {
-	return supervisor.Connect(runtimeDir).Inspect(ctx, ID(a))
+// Find gives what the supervisor of the stack with that runtime folder knows of a recorded
+// container. supervisor.ErrNotFound says that there is none.
+func Find(ctx context.Context, runtimeDir string, recorded *providers.Object) (supervisor.Status, error) {
+	return supervisor.Connect(runtimeDir).Inspect(ctx, RecordedID(recorded))
+}
+
+// RecordedID gives the supervisor's name for a recorded container.
+func RecordedID(o *providers.Object) string {
+	var identity containerIdentity
+	if err := json.Unmarshal(o.Identity, &identity); err != nil || identity.ID == "" {
+		return ID(o.Origin())
+	}
+	return identity.ID
 }
 
 // absolute gives the path of a folder that configuration names, relative to the working

@@ -235,7 +235,7 @@ func (rootImage) Apply(ctx context.Context, k *session, action providers.Action,
 			attrs, err := op.Planned, error(nil)
 			switch {
 			case action == providers.Delete:
-				err = k.images().Drop(k.env.Dir, k.env.Lineage, op.Address.String())
+				err = k.dropImage(op)
 			case attrs.Path == "":
 				err = k.getImage(ctx, op, &attrs)
 			}
@@ -261,7 +261,11 @@ func (k *session) getImage(ctx context.Context, op *imageOp, v *rootImageAttrs) 
 	defer cancel()
 	if op.Prior != nil && op.Prior.Attrs.ID != "" {
 		*v = op.Prior.Attrs // an update changes nothing that makes the image
-		return nil
+		err := k.useImage(op.Address, v.ID)
+		if was := op.Prior.Marked(); err == nil && was != op.Address {
+			err = k.images().Drop(k.env.Dir, k.env.Lineage, was.String())
+		}
+		return err
 	}
 	img, digest, err := v.get(ctx, k, op.Progress)
 	if err != nil {
@@ -272,6 +276,15 @@ func (k *session) getImage(ctx context.Context, op *imageOp, v *rootImageAttrs) 
 	}
 	v.ID, v.Digest, v.Size, v.SourceDigest = img.ID, img.Digest, img.Size, digest
 	return k.useImage(op.Address, img.ID)
+}
+
+// dropImage takes the resource's use of its image away.
+func (k *session) dropImage(op *imageOp) error {
+	err := k.images().Drop(k.env.Dir, k.env.Lineage, op.Address.String())
+	if was := op.Prior.Marked(); err == nil && was != op.Address {
+		err = k.images().Drop(k.env.Dir, k.env.Lineage, was.String())
+	}
+	return err
 }
 
 func (k *session) useImage(a addr.Instance, id string) error {

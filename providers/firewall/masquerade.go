@@ -32,14 +32,14 @@ func defineMasquerade() providers.Def[*snapshot, *session] {
 // Read gives what the rule with the resource's mark says, and whether it is in force. One that
 // does not read as a masquerade any more has the recorded criteria.
 func (masquerade) Read(s *snapshot, r *providers.Recorded[masqueradeAttrs, identity]) (*providers.Recorded[masqueradeAttrs, identity], error) {
-	found, err := s.find(r.Attrs.Namespace, r.Address, postrouting)
+	found, err := s.find(r.Attrs.Namespace, s.session.comments(r.Address, r.KnownAs), postrouting)
 	if err != nil || len(found.rules) == 0 && (r.Unfinished || !found.remains) {
 		return nil, err
 	}
 	out := *r
 	out.Unfinished = false
 	out.Attrs.Status = found.status
-	out.Identity = identity{Table: s.session.table().Name, Comment: s.session.comment(r.Address)}
+	out.Identity = identity{Table: s.session.table().Name, Comment: s.session.comment(r.Marked())}
 	for _, rule := range found.rules {
 		out.Identity.Handles = append(out.Identity.Handles, rule.Handle)
 	}

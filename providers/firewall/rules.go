@@ -47,7 +47,7 @@ func applyRules[T any](ctx context.Context, k *session, r ruleset[T], ops []*pro
 	}
 	parts := make([]*part, len(ops))
 	for i, op := range ops {
-		parts[i] = &part{comment: k.comment(op.Address)}
+		parts[i] = &part{comment: k.comment(op.Address), known: k.comments(op.Address, op.PriorMarked())}
 		if op.Action != providers.Delete {
 			parts[i].rules = r.rules(&op.Planned)
 		}
@@ -86,7 +86,8 @@ func settle[T any](op *providers.Op[T, identity], table nft.Table, p *part, err 
 
 // part is what one resource wants of a transaction: its rules, or none of them.
 type part struct {
-	comment   string
+	comment   string   // that its rules get
+	known     []string // comments that its rules may have
 	rules     []wanted
 	requests  []*nft.Request // of the last attempt
 	committed bool

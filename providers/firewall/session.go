@@ -35,6 +35,16 @@ func (k *session) comment(a addr.Instance) string {
 	return providers.ShortName(k.env.Mark(a), nft.MaxComment)
 }
 
+// comments gives what the rules of the resource at a may be marked with, which the kernel may
+// still know as another one.
+func (k *session) comments(a, knownAs addr.Instance) []string {
+	out := []string{k.comment(a)}
+	if knownAs != (addr.Instance{}) && knownAs != a {
+		out = append(out, k.comment(knownAs))
+	}
+	return out
+}
+
 // connect runs f with a socket in the namespace. fs.ErrNotExist says that there is none of
 // that name.
 func (k *session) connect(namespace string, f func(*nft.Conn) error) error {

@@ -4,7 +4,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/diyform/diyform/internal/addr"
 	"github.com/diyform/diyform/internal/linux/nft"
 )
 
@@ -28,8 +27,8 @@ type found struct {
 	status  string
 }
 
-// find looks for the rule of the resource at a, which should be in chain.
-func (s *snapshot) find(namespace string, a addr.Instance, chain nft.Chain) (found, error) {
+// find looks for the rule with one of the comments, which should be in chain.
+func (s *snapshot) find(namespace string, comments []string, chain nft.Chain) (found, error) {
 	r := s.namespaces[namespace]
 	switch {
 	case r == nil || noNamespace(r.err):
@@ -37,10 +36,9 @@ func (s *snapshot) find(namespace string, a addr.Instance, chain nft.Chain) (fou
 	case r.err != nil:
 		return found{}, r.err
 	}
-	comment := s.session.comment(a)
 	out := found{remains: r.rules.Exists && len(r.rules.Rules) == 0}
 	for _, rule := range r.rules.Rules {
-		if rule.Comment == comment {
+		if slices.Contains(comments, rule.Comment) {
 			out.rules = append(out.rules, rule)
 		}
 	}

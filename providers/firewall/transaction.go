@@ -37,14 +37,20 @@ func newTransaction(table nft.Table, mark string, now nft.Ruleset, parts []*part
 	for _, p := range parts {
 		p.requests = nil
 		if p.err == nil {
-			changing[p.comment] = true
+			for _, comment := range p.known {
+				changing[comment] = true
+			}
 			t.frame(p)
 		}
 	}
 	t.keep(changing)
 	for _, p := range parts {
 		if p.err == nil {
-			t.add(present[p.comment], p)
+			var there []nft.Rule
+			for _, comment := range p.known {
+				there = append(there, present[comment]...)
+			}
+			t.add(there, p)
 		}
 	}
 	t.clean()

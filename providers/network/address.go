@@ -150,7 +150,7 @@ func (address) Check(s *snapshot, p *providers.Proposed[addressAttrs]) error {
 	case p.Unknown.Has("address") || p.Vacated[address{}.Places(&p.Attrs, p.Unknown).Holds[0]]:
 		return nil
 	case ns.addressOn(l, p.Attrs.spec(l.Index)) != nil:
-		return foreignAddress(&p.Attrs, nil)
+		return withImport(foreignAddress(&p.Attrs, nil), p.Address, inNamespace(p.Attrs.Namespace, p.Attrs.Interface+"/"+p.Attrs.Address))
 	}
 	return nil
 }
@@ -196,13 +196,18 @@ func (a address) Apply(ctx context.Context, k *session, action providers.Action,
 		failAll(ops, namespaceError(ops[0].Planned.Namespace, err))
 		return
 	}
+	if action == providers.Update {
+		ops = a.markAll(ctx, k, conn, ops)
+	}
 	reqs := make([]*rtnl.Request, 2*len(ops))
 	links := make([]rtnl.Link, len(ops))
 	for i, op := range ops {
 		reqs[2*i] = rtnl.AddAddress(op.Planned.spec(op.Intent.Index))
 		reqs[2*i+1] = rtnl.GetLink(rtnl.ByIndex(op.Intent.Index), &links[i])
 	}
-	_ = conn.Do(ctx, reqs...) // each request has its own error
+	if len(reqs) > 0 {
+		_ = conn.Do(ctx, reqs...) // each request has its own error
+	}
 	for i, op := range ops {
 		err := reqs[2*i].Err()
 		switch exists := errors.Is(err, unix.EEXIST); {

@@ -85,7 +85,7 @@ func (bridge) Read(s *snapshot, r *providers.Recorded[bridgeAttrs, bridgeIdentit
 		return nil, err
 	}
 	out := *r
-	l := ns.ourLink(r.Attrs.Name, r.Identity.linkIdentity, s.session.env.Mark(r.Address))
+	l := ns.ourLink(r.Attrs.Name, r.Identity.linkIdentity, s.session.marksOf(r.Address, r.KnownAs))
 	if l == nil {
 		if !ns.owes(r.Identity.Uplink) {
 			return nil, nil
@@ -119,7 +119,9 @@ func (v *bridgeAttrs) observe(ns *view, l *rtnl.Link, recorded *bridgeAttrs, t *
 // with it, leases and what others remember of this machine stay valid.
 func (bridge) Derive(d *providers.Derivation) {
 	mac := d.Get("mac_address")
-	deriveLink(d, "", d.Env.ObjectName(d.Address))
+	var id bridgeIdentity
+	d.PriorIdentity(&id)
+	deriveLink(d, "", d.Env.ObjectName(d.Address), id.MAC)
 	if d.Config.GetAttr("uplink").IsNull() || !d.Config.GetAttr("mac_address").IsNull() {
 		return
 	}
@@ -160,7 +162,7 @@ func (bridge) Batch(v *bridgeAttrs) string { return v.Namespace }
 
 func (bridge) Check(s *snapshot, p *providers.Proposed[bridgeAttrs]) error {
 	e := p.Attrs.end()
-	if err := checkLink(s, &e, "", checkInput{p.Unknown, p.Vacated, p.Promised}); err != nil {
+	if err := checkLink(s, &e, "", checkInput{p.Unknown, p.Vacated, p.Promised, p.Address, "bridge"}); err != nil {
 		return err
 	}
 	u := p.Attrs.Uplink
@@ -201,7 +203,7 @@ func (bridge) Prepare(ctx context.Context, k *session, op *bridgeOp) (bridgeIden
 	if op.Action == providers.Delete {
 		return op.Prior.Identity, nil
 	}
-	id := bridgeIdentity{linkIdentity: linkIdentity{MAC: derivedMAC(k.env, op.Address, "").String()}}
+	id := bridgeIdentity{linkIdentity: linkIdentity{MAC: createdMAC(k.env, op.Address, "", op.Planned.MACAddress)}}
 	if op.Prior != nil {
 		id = op.Prior.Identity
 	}

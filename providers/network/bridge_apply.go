@@ -61,7 +61,7 @@ func findOrCreateBridge(ctx context.Context, k *session, conn *rtnl.Conn, op *br
 	mark := k.env.Mark(op.Address)
 	if op.Prior != nil {
 		l, err := findOwn(ctx, conn, doomed{
-			namespace: op.Planned.Namespace, name: op.Prior.Attrs.Name, id: op.Prior.Identity.linkIdentity, mark: mark,
+			namespace: op.Planned.Namespace, name: op.Prior.Attrs.Name, id: op.Prior.Identity.linkIdentity, marks: k.marksOf(op.Address, op.Prior.KnownAs),
 		})
 		if !errors.Is(err, unix.ENODEV) {
 			return l, err
@@ -69,7 +69,7 @@ func findOrCreateBridge(ctx context.Context, k *session, conn *rtnl.Conn, op *br
 	}
 	v := &op.Planned
 	err := conn.Do(ctx, rtnl.CreateBridge(
-		rtnl.LinkSpec{Name: v.Name, MAC: derivedMAC(k.env, op.Address, "")}, rtnl.BridgeOptions{}))
+		rtnl.LinkSpec{Name: v.Name, MAC: hardware(op.Intent.MAC)}, rtnl.BridgeOptions{}))
 	if errors.Is(err, unix.EEXIST) {
 		return nil, takenName(v.Namespace, v.Name, err)
 	}
@@ -188,7 +188,7 @@ func (k *session) deleteBridge(ctx context.Context, op *bridgeOp) error {
 			return err
 		}
 	}
-	d := doomed{v.Namespace, v.Name, id.linkIdentity, k.env.Mark(op.Address)}
+	d := doomed{v.Namespace, v.Name, id.linkIdentity, k.marksOf(op.Address, op.Prior.KnownAs)}
 	return errors.Join(k.deleteLinks(ctx, v.Namespace, []doomed{d}, op.Follows)...)
 }
 

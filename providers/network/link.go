@@ -36,7 +36,8 @@ type end struct {
 // linkIdentity is by what a link is known again, beside its mark.
 type linkIdentity struct {
 	Index int    `json:"index,omitempty"` // 0 until the kernel gave it
-	MAC   string `json:"mac"`             // that it was created with, which is derived from its address
+	MAC   string `json:"mac"`             // that it was created with, which is derived from its address, or had when it was imported
+	Alias string `json:"alias,omitempty"` // that it had when it was imported
 }
 
 // ourLink gives the link that is recorded: of the same index with our alias or the MAC address
@@ -44,18 +45,20 @@ type linkIdentity struct {
 // index is not on record, because of a crash, one with our alias, or of that name with our MAC
 // address. Any other link is not ours, whatever its name is, even if it has a copy of our
 // alias.
-func (v *view) ourLink(name string, id linkIdentity, mark string) *rtnl.Link {
-	if l := v.byIndex[id.Index]; l != nil && (l.Alias == mark || id.made(l)) {
+func (v *view) ourLink(name string, id linkIdentity, ours marks) *rtnl.Link {
+	if l := v.byIndex[id.Index]; l != nil && (ours.has(l.Alias) || id.made(l)) {
 		return l
 	}
 	// Where no index is on record, the name comes first: a predecessor that is yet to be
 	// destroyed has the same mark.
-	if l := v.link(name); l != nil && id.Index == 0 && (l.Alias == mark || isUnmarked(l, id)) {
+	if l := v.link(name); l != nil && id.Index == 0 && (ours.has(l.Alias) || isUnmarked(l, id)) {
 		return l
 	}
-	for _, l := range v.byAlias[mark] {
-		if id.Index == 0 || id.made(l) {
-			return l
+	for _, mark := range ours {
+		for _, l := range v.byAlias[mark] {
+			if id.Index == 0 || id.made(l) {
+				return l
+			}
 		}
 	}
 	if l := v.link(name); l != nil && isUnmarked(l, id) {
@@ -68,7 +71,7 @@ func (v *view) ourLink(name string, id linkIdentity, mark string) *rtnl.Link {
 func (id linkIdentity) made(l *rtnl.Link) bool { return id.MAC != "" && l.MAC.String() == id.MAC }
 
 // isUnmarked reports whether the link is ours and has no mark yet.
-func isUnmarked(l *rtnl.Link, id linkIdentity) bool { return l.Alias == "" && id.made(l) }
+func isUnmarked(l *rtnl.Link, id linkIdentity) bool { return l.Alias == id.Alias && id.made(l) }
 
 // end gives what there is of a link.
 func (v *view) end(l *rtnl.Link) end {
@@ -89,8 +92,9 @@ func configured(list []rtnl.Address) []rtnl.Address {
 }
 
 // deriveLink fills in the name and the MAC address of the end that is at prefix ("peer.") in
-// the planned attributes. base is the full name from which a short one is made.
-func deriveLink(d *providers.Derivation, prefix, base string) {
+// the planned attributes. base is the full name from which a short one is made, created the MAC
+// address that the link was created with, "" for one that is not there.
+func deriveLink(d *providers.Derivation, prefix, base, created string) {
 	config := d.Config
 	if block, nested := strings.CutSuffix(prefix, "."); nested {
 		config = config.GetAttr(block)
@@ -102,8 +106,49 @@ func deriveLink(d *providers.Derivation, prefix, base string) {
 		d.Set(prefix+"name", cty.StringVal(providers.ShortName(base, schema.MaxInterfaceName)))
 	}
 	if config.GetAttr("mac_address").IsNull() {
-		d.Set(prefix+"mac_address", cty.StringVal(derivedMAC(d.Env, d.Address, prefix).String()))
+		if created == "" {
+			created = freeMAC(d, prefix)
+		}
+		d.Set(prefix+"mac_address", cty.StringVal(created))
 	}
+}
+
+// freeMAC derives the MAC address of a new link. One that was made at this address before, and
+// has another address now, keeps its MAC address: then the next one is taken.
+func freeMAC(d *providers.Derivation, prefix string) string {
+	for n := 0; ; n++ {
+		mac := cty.StringVal(derivedMAC(d.Env, d.Address, nthMAC(prefix, n)).String())
+		if n == maxMACs-1 || !d.IsTaken(prefix+"mac_address", mac) {
+			return mac.AsString()
+		}
+	}
+}
+
+// maxMACs is how often a resource can be moved away and made again at one address.
+const maxMACs = 16
+
+func nthMAC(which string, n int) string {
+	if n == 0 {
+		return which
+	}
+	return fmt.Sprintf("%s#%d", which, n)
+}
+
+// createdMAC gives the derived MAC address with which a link is created: the planned one if it
+// is derived, else the first, until the link has its mark.
+func createdMAC(env providers.Env, a addr.Instance, which, planned string) string {
+	for n := range maxMACs {
+		if mac := derivedMAC(env, a, nthMAC(which, n)).String(); mac == planned {
+			return mac
+		}
+	}
+	return derivedMAC(env, a, which).String()
+}
+
+// hardware reads a MAC address that was written down before.
+func hardware(mac string) net.HardwareAddr {
+	out, _ := net.ParseMAC(mac)
+	return out
 }
 
 func derivedMAC(env providers.Env, a addr.Instance, which string) net.HardwareAddr {
@@ -137,9 +182,36 @@ func checkLink(s *snapshot, e *end, prefix string, p checkInput) error {
 		return nil
 	}
 	if l := ns.link(e.Name); l != nil {
-		return foreignLink(e.Namespace, l, prefix+"name", ns.isDisposable(l))
+		return s.importable(p, foreignLink(e.Namespace, l, prefix+"name", ns.isDisposable(l)), e, l, prefix)
 	}
 	return nil
+}
+
+// importable adds how the link can become the resource that it is in the way of.
+func (s *snapshot) importable(p checkInput, err error, e *end, l *rtnl.Link, prefix string) error {
+	if prefix != "" || l.Kind != p.kind || s.session.refuseForeign(l.Alias, "") != nil {
+		return err
+	}
+	return withImport(err, p.address, inNamespace(e.Namespace, l.Name))
+}
+
+// withImport adds to an error that an object is there already how it can be managed.
+func withImport(err error, a addr.Instance, id string) error {
+	p, ok := errors.AsType[*diag.Problem](err)
+	if !ok {
+		return err
+	}
+	more := *p
+	more.Detail += fmt.Sprintf(" To manage it as it is: diyform import '%s' '%s'.", a, id)
+	return &more
+}
+
+// inNamespace writes what is in a namespace as an id.
+func inNamespace(namespace, id string) string {
+	if namespace == "" {
+		return id
+	}
+	return namespace + "/" + id
 }
 
 // checkBridge tells why a link cannot become the port of a bridge that somebody else made.
@@ -166,6 +238,8 @@ func (v *view) isDisposable(l *rtnl.Link) bool {
 type checkInput struct {
 	unknown           schema.Unknown
 	vacated, promised map[providers.Place]bool
+	address           addr.Instance
+	kind              string // of the links that the resource makes
 }
 
 // atAttribute moves a problem with an attribute to that of the nested block.

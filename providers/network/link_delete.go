@@ -20,13 +20,13 @@ type doomed struct {
 	namespace string
 	name      string
 	id        linkIdentity
-	mark      string
+	marks     marks
 }
 
 // isOurs reports whether a link that was found by the recorded index, or by its name where
 // none is on record, is the one: see view.ourLink.
 func (d doomed) isOurs(l *rtnl.Link) bool {
-	return l.Alias == d.mark || isUnmarked(l, d.id) || l.Index == d.id.Index && d.id.made(l)
+	return d.marks.has(l.Alias) || isUnmarked(l, d.id) || l.Index == d.id.Index && d.id.made(l)
 }
 
 // deleteLinks deletes links of one namespace and gives each one's error. What is gone, or is

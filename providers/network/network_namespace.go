@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strings"
 
 	"github.com/zclconf/go-cty/cty"
 
@@ -23,7 +24,11 @@ type namespaceAttrs struct {
 
 // namespaceIdentity is the namespace's number. Its mark is the alias of its lo.
 type namespaceIdentity struct {
-	ID netns.ID `json:"id"`
+	ID    netns.ID `json:"id"`
+	Alias string   `json:"alias,omitempty"` // that lo had when the namespace was imported
+	// File is what the file at its name says, below the namespace, where that is not the mark of
+	// the resource's address: it was moved, or imported.
+	File *string `json:"file,omitempty"`
 }
 
 type networkNamespace struct{}
@@ -41,30 +46,47 @@ func defineNetworkNamespace() providers.Def[*snapshot, *session] {
 // mark alone can be copied, and the kernel gives a number anew. A file of ours that no namespace is mounted on, which a crash left, reads as a
 // namespace without path.
 func (networkNamespace) Read(s *snapshot, r *providers.Recorded[namespaceAttrs, namespaceIdentity]) (*providers.Recorded[namespaceAttrs, namespaceIdentity], error) {
-	mark := s.session.env.Mark(r.Address)
-	if left := s.namespaces[r.Attrs.Name]; left != nil && left.mark == mark {
+	ours := s.session.marksOf(r.Address, r.KnownAs)
+	if left := s.namespaces[r.Attrs.Name]; left != nil && errors.Is(left.err, netns.ErrNotNamespace) && r.Identity.left(left.mark, ours) {
 		out := *r
 		out.Attrs = namespaceAttrs{Name: r.Attrs.Name}
-		out.Identity = namespaceIdentity{}
+		out.Identity = namespaceIdentity{File: r.Identity.File}
 		return &out, nil
 	}
 	ns, err := s.namespace(r.Attrs.Name)
 	if ns == nil || err != nil {
 		return nil, err
 	}
-	if !hasMark(ns.link("lo"), mark) || r.Identity.ID != (netns.ID{}) && ns.id != r.Identity.ID {
+	known := r.Identity.ID != (netns.ID{})
+	if known && ns.id != r.Identity.ID {
+		return nil, nil
+	}
+	if lo := ns.link("lo"); lo == nil || !ours.has(lo.Alias) && !(known && r.Unfinished && s.session.isBetween(lo.Alias, r.Identity.Alias)) {
 		return nil, nil
 	}
 	out := *r
-	out.Attrs, out.Identity = namespaceSettled(r.Attrs.Name, ns.id)
+	out.Attrs = namespaceSettled(r.Attrs.Name, ns.id)
+	out.Identity.ID = ns.id
 	return &out, nil
 }
 
-func hasMark(l *rtnl.Link, mark string) bool { return l != nil && l.Alias == mark }
+// left reports whether a file that no namespace is mounted on is that of the recorded one.
+func (id namespaceIdentity) left(says string, ours marks) bool {
+	if id.File == nil {
+		return ours.has(says)
+	}
+	return says == *id.File || says != "" && ours.sameState(says)
+}
 
-func namespaceSettled(name string, id netns.ID) (namespaceAttrs, namespaceIdentity) {
+// isBetween reports whether a namespace that was being marked anew may have the alias: the one
+// that it was imported with, or any of this state's.
+func (k *session) isBetween(alias, imported string) bool {
+	return alias == imported || strings.HasPrefix(alias, k.env.MarkPrefix())
+}
+
+func namespaceSettled(name string, id netns.ID) namespaceAttrs {
 	path, _ := netns.Path(name) // the schema has checked it
-	return namespaceAttrs{Name: name, Path: path, Inode: int(id.Ino)}, namespaceIdentity{ID: id}
+	return namespaceAttrs{Name: name, Path: path, Inode: int(id.Ino)}
 }
 
 // Derive gives the name and the path that follows from it.
@@ -98,7 +120,11 @@ func (networkNamespace) Check(s *snapshot, p *providers.Proposed[namespaceAttrs]
 	if v.err != nil && !noNamespace(v.err) {
 		return v.err
 	}
-	return foreignNamespace(p.Attrs.Name, v.err)
+	err := foreignNamespace(p.Attrs.Name, v.err)
+	if lo := v.link("lo"); v.err != nil || lo == nil || s.session.refuseForeign(lo.Alias, "") != nil {
+		return err
+	}
+	return withImport(err, p.Address, p.Attrs.Name)
 }
 
 // foreignNamespace says that the name is taken by something that the state does not record.
@@ -146,7 +172,7 @@ func settleNamespace(k *session, op *namespaceOp, err error) {
 		op.Fail(err)
 		return
 	}
-	op.Done(namespaceSettled(op.Planned.Name, ns.ID()))
+	op.Done(namespaceSettled(op.Planned.Name, ns.ID()), namespaceIdentity{ID: ns.ID()})
 }
 
 // mend completes what is there and settles op. It reports false when the namespace is still
@@ -154,7 +180,8 @@ func settleNamespace(k *session, op *namespaceOp, err error) {
 func (networkNamespace) mend(ctx context.Context, k *session, op *namespaceOp) bool {
 	name, mark := op.Planned.Name, k.env.Mark(op.Address)
 	pin, err := netns.Lookup(name)
-	if err == nil && !pin.Mounted && pin.Mark == mark {
+	id := op.Prior.Identity
+	if err == nil && !pin.Mounted && id.left(pin.Mark, k.marksOf(op.Address, op.Prior.KnownAs)) {
 		err = errors.Join(k.set.Delete([]string{name})...)
 	}
 	if errors.Is(err, fs.ErrNotExist) || err == nil && !pin.Mounted {
@@ -172,8 +199,21 @@ func (networkNamespace) mend(ctx context.Context, k *session, op *namespaceOp) b
 		op.Fail(err)
 		return true
 	}
-	op.Done(namespaceSettled(name, pin.ID))
+	if id.ID == pin.ID {
+		id.keepFile(k, op)
+	} else {
+		id = namespaceIdentity{ID: pin.ID}
+	}
+	op.Done(namespaceSettled(name, pin.ID), id)
 	return true
+}
+
+// keepFile notes what the file below the namespace says, which a new mark on its lo does not
+// change.
+func (id *namespaceIdentity) keepFile(k *session, op *namespaceOp) {
+	if was := k.env.Mark(op.Prior.Marked()); id.File == nil && was != k.env.Mark(op.Address) {
+		id.File = &was
+	}
 }
 
 // delete looks again whose each name is now, and removes ours.
@@ -202,7 +242,7 @@ func (networkNamespace) delete(ctx context.Context, k *session, ops []*namespace
 
 // ownsNamespace reports whether the recorded name still stands for what is recorded.
 func (k *session) ownsNamespace(ctx context.Context, op *namespaceOp) (bool, error) {
-	name, mark := op.Prior.Attrs.Name, k.env.Mark(op.Address)
+	name, ours := op.Prior.Attrs.Name, k.marksOf(op.Address, op.Prior.KnownAs)
 	pin, err := netns.Lookup(name)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -210,7 +250,7 @@ func (k *session) ownsNamespace(ctx context.Context, op *namespaceOp) (bool, err
 	case err != nil:
 		return false, err
 	case !pin.Mounted:
-		return pin.Mark == mark, nil
+		return op.Prior.Identity.left(pin.Mark, ours), nil
 	case pin.ID == op.Prior.Identity.ID:
 		return true, nil
 	}
@@ -220,5 +260,5 @@ func (k *session) ownsNamespace(ctx context.Context, op *namespaceOp) (bool, err
 	}
 	var lo rtnl.Link
 	err = conn.Do(ctx, rtnl.GetLink(rtnl.ByName("lo"), &lo))
-	return lo.Alias == mark, err
+	return ours.has(lo.Alias), err
 }

@@ -259,7 +259,11 @@ func (route) Check(s *snapshot, p *providers.Proposed[routeAttrs]) error {
 		return nil
 	}
 	if there := ns.route(p.Attrs.key()); there != nil {
-		return foreignRoute(p.Attrs.key(), there.Protocol, ns.linkName(there.Index))
+		err := foreignRoute(p.Attrs.key(), there.Protocol, ns.linkName(there.Index))
+		if ns.checkImportedRoute(there) != nil {
+			return err
+		}
+		return withImport(err, p.Address, inNamespace(p.Attrs.Namespace, ns.describeRoute(there)))
 	}
 	return nil
 }

@@ -17,6 +17,7 @@ import (
 type snapshot struct {
 	session    *session
 	namespaces map[string]*view
+	names      []string // of all namespaces, where an import asks for them
 }
 
 // view is one network namespace as it was read. It is plain data: tests fill it in.
@@ -33,6 +34,8 @@ type view struct {
 	byIndex map[int]*rtnl.Link
 	byKey   map[routeKey]*rtnl.Route // filled when first asked for
 
+	numbers map[int]string // names of namespaces, by the numbers that its links tell of; see loadPeers
+
 	err  error  // it could not be read; noNamespace(err): there is none
 	mark string // of a name that no namespace is mounted on: what its file says
 }
@@ -44,7 +47,20 @@ func newSnapshot(k *session) *snapshot {
 // Load reads the namespaces that the places are in, on as many workers as there are
 // processors.
 func (s *snapshot) Load(ctx context.Context, places []providers.Place) error {
-	names := s.missing(places)
+	places, err := s.loadNames(places)
+	if err != nil {
+		return err
+	}
+	if err := s.loadNamespaces(ctx, s.missing(places)); err != nil {
+		return err
+	}
+	if err := s.loadPeers(ctx, places); err != nil {
+		return err
+	}
+	return s.loadSysctls(ctx, places)
+}
+
+func (s *snapshot) loadNamespaces(ctx context.Context, names []string) error {
 	if len(names) == 0 {
 		return nil
 	}
@@ -66,7 +82,7 @@ func (s *snapshot) Load(ctx context.Context, places []providers.Place) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("read network namespaces: %w", err)
 	}
-	return s.loadSysctls(ctx, places)
+	return nil
 }
 
 // missing names the namespaces of the places that were not read yet, each once.

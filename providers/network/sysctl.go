@@ -84,7 +84,7 @@ func (sysctl) Read(s *snapshot, r *providers.Recorded[sysctlAttrs, sysctlIdentit
 		return nil, explainSysctl(&r.Attrs, got.err, nil)
 	}
 	written := plainValue(r.Attrs.Value)
-	if r.Unfinished && !got.held[r.Address.String()] {
+	if r.Unfinished && !got.held[r.Address.String()] && !got.held[r.Marked().String()] {
 		return nil, nil // it is registered before it is set, and until it is restored
 	}
 	out := *r
@@ -192,14 +192,14 @@ func original(k *session, r *sysctlRegister, op *sysctlOp) (string, error) {
 // record was lost.
 func (k *session) foreignHolders(r *sysctlRegister, op *sysctlOp) (name string, e sysctlEntry, err error) {
 	v := &op.Planned
-	if op.Action == providers.Delete {
+	if op.Action == providers.Delete || op.Action == providers.Release {
 		v = &op.Prior.Attrs
 	}
 	if name, err = k.sysctlEntryName(v.Namespace, sysctlPath(v.Key)); err != nil {
 		return "", e, err
 	}
 	e, err = r.entry(name)
-	return name, e.without(k.sysctlHolder(op.Address)), err
+	return name, e.without(k.sysctlHolder(op.Address)).without(k.sysctlHolder(op.PriorMarked())), err
 }
 
 // withSysctls runs f where the namespace's settings are, under the lock of the register: no
@@ -247,9 +247,10 @@ func setSysctl(k *session, r *sysctlRegister, op *sysctlOp) {
 		op.Fail(err)
 		return
 	}
-	before := others
-	if op.Action == providers.Update {
-		before = others.with(k.sysctlHolder(op.Address), op.Prior.Identity.Set)
+	before, err := k.entryBefore(r, op, name, others)
+	if err != nil {
+		op.Fail(err)
+		return
 	}
 	id := op.Intent
 	if len(others.Holders) == 0 {
@@ -261,11 +262,18 @@ func setSysctl(k *session, r *sysctlRegister, op *sysctlOp) {
 		return
 	}
 	if err := changeSysctl(op); err != nil {
-		before.Namespace, before.Original = others.Namespace, others.Original
 		op.Fail(errors.Join(err, r.set(name, before)))
 		return
 	}
 	op.Done(op.Planned, id)
+}
+
+// entryBefore gives what is registered if the setting cannot be set.
+func (k *session) entryBefore(r *sysctlRegister, op *sysctlOp, name string, others sysctlEntry) (sysctlEntry, error) {
+	if op.Action == providers.Create {
+		return others, nil
+	}
+	return r.entry(name)
 }
 
 func changeSysctl(op *sysctlOp) error {

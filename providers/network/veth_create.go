@@ -91,8 +91,8 @@ func (k *session) newPair(ctx context.Context, conn *rtnl.Conn, op *vethOp, brid
 		return nil, err
 	}
 	p.request = rtnl.CreateVeth(
-		rtnl.LinkSpec{Name: v.Name, MAC: derivedMAC(k.env, op.Address, ""), MTU: v.MTU, Master: index, Up: v.Up},
-		rtnl.PeerSpec{Name: v.Peer.Name, MAC: derivedMAC(k.env, op.Address, "peer."), MTU: v.Peer.MTU, NetNS: ns.FD()})
+		rtnl.LinkSpec{Name: v.Name, MAC: hardware(p.id.Near.MAC), MTU: v.MTU, Master: index, Up: v.Up},
+		rtnl.PeerSpec{Name: v.Peer.Name, MAC: hardware(p.id.Peer.MAC), MTU: v.Peer.MTU, NetNS: ns.FD()})
 	return p, nil
 }
 

@@ -83,13 +83,13 @@ const elsewhere = "(moved away)"
 // Read gives both ends. An end goes only together with the other, so a pair of which one end
 // is found is there.
 func (vethPair) Read(s *snapshot, r *providers.Recorded[vethAttrs, vethIdentity]) (*providers.Recorded[vethAttrs, vethIdentity], error) {
-	mark := s.session.env.Mark(r.Address)
+	ours := s.session.marksOf(r.Address, r.KnownAs)
 	out := *r
-	near, err := readEnd(s, r.Attrs.near(), r.Identity.Near, mark)
+	near, err := readEnd(s, r.Attrs.near(), r.Identity.Near, ours)
 	if err != nil {
 		return nil, err
 	}
-	peer, err := readEnd(s, r.Attrs.Peer.end(), r.Identity.Peer, peerMark(mark))
+	peer, err := readEnd(s, r.Attrs.Peer.end(), r.Identity.Peer, ours.peers())
 	if err != nil || near == nil && peer == nil {
 		return nil, err
 	}
@@ -109,12 +109,12 @@ func (vethPair) Read(s *snapshot, r *providers.Recorded[vethAttrs, vethIdentity]
 }
 
 // readEnd gives what there is of a link, nil when it is gone.
-func readEnd(s *snapshot, recorded end, id linkIdentity, mark string) (*end, error) {
+func readEnd(s *snapshot, recorded end, id linkIdentity, ours marks) (*end, error) {
 	ns, err := s.namespace(recorded.Namespace)
 	if ns == nil || err != nil {
 		return nil, err
 	}
-	l := ns.ourLink(recorded.Name, id, mark)
+	l := ns.ourLink(recorded.Name, id, ours)
 	if l == nil {
 		return nil, nil
 	}
@@ -125,8 +125,10 @@ func readEnd(s *snapshot, recorded end, id linkIdentity, mark string) (*end, err
 // Derive names both ends and gives them their MAC addresses.
 func (vethPair) Derive(d *providers.Derivation) {
 	base := d.Env.ObjectName(d.Address)
-	deriveLink(d, "", base)
-	deriveLink(d, "peer.", base+"-peer")
+	var id vethIdentity
+	d.PriorIdentity(&id)
+	deriveLink(d, "", base, id.Near.MAC)
+	deriveLink(d, "peer.", base+"-peer", id.Peer.MAC)
 }
 
 func (vethPair) Validate(v *vethAttrs, unknown schema.Unknown) error {
@@ -169,7 +171,7 @@ func addEndPlaces(out *providers.Places, e end, prefix string, unknown schema.Un
 func (vethPair) Batch(v *vethAttrs) string { return v.Namespace }
 
 func (vethPair) Check(s *snapshot, p *providers.Proposed[vethAttrs]) error {
-	in := checkInput{p.Unknown, p.Vacated, p.Promised}
+	in := checkInput{p.Unknown, p.Vacated, p.Promised, p.Address, "veth"}
 	near, peer := p.Attrs.near(), p.Attrs.Peer.end()
 	return errors.Join(checkLink(s, &near, "", in), checkLink(s, &peer, "peer.", in))
 }
@@ -180,8 +182,8 @@ func (vethPair) Prepare(_ context.Context, k *session, op *vethOp) (vethIdentity
 		return op.Prior.Identity, nil
 	}
 	return vethIdentity{
-		Near: linkIdentity{MAC: derivedMAC(k.env, op.Address, "").String()},
-		Peer: linkIdentity{MAC: derivedMAC(k.env, op.Address, "peer.").String()},
+		Near: linkIdentity{MAC: createdMAC(k.env, op.Address, "", op.Planned.MACAddress)},
+		Peer: linkIdentity{MAC: createdMAC(k.env, op.Address, "peer.", op.Planned.Peer.MACAddress)},
 	}, nil
 }
 
@@ -201,13 +203,13 @@ func (v vethPair) Apply(ctx context.Context, k *session, action providers.Action
 // update brings both ends into their wanted state, the one after the other.
 func (vethPair) update(ctx context.Context, k *session, op *vethOp) {
 	attrs, id := op.Planned, op.Prior.Identity
-	mark := k.env.Mark(op.Address)
+	mark, ours := k.env.Mark(op.Address), k.marksOf(op.Address, op.Prior.KnownAs)
 	base := k.env.ObjectName(op.Address)
-	near, err := k.updateEnd(ctx, attrs.near(), op.Prior.Attrs.Name, "", mark, base, &id.Near)
+	near, err := k.updateEnd(ctx, attrs.near(), doomed{name: op.Prior.Attrs.Name, marks: ours}, "", mark, base, &id.Near)
 	if err == nil {
 		attrs.setNear(near)
 		var peer end
-		peer, err = k.updateEnd(ctx, attrs.Peer.end(), op.Prior.Attrs.Peer.Name, "peer.", peerMark(mark), base+"-peer", &id.Peer)
+		peer, err = k.updateEnd(ctx, attrs.Peer.end(), doomed{name: op.Prior.Attrs.Peer.Name, marks: ours.peers()}, "peer.", peerMark(mark), base+"-peer", &id.Peer)
 		if err == nil {
 			attrs.Peer.setEnd(peer)
 		}
@@ -219,8 +221,8 @@ func (vethPair) update(ctx context.Context, k *session, op *vethOp) {
 	op.Done(attrs, id)
 }
 
-// updateEnd brings a link into its wanted state and gives that.
-func (k *session) updateEnd(ctx context.Context, e end, oldName, prefix, mark, base string, id *linkIdentity) (end, error) {
+// updateEnd brings a link, as it was before, into its wanted state and gives that.
+func (k *session) updateEnd(ctx context.Context, e end, was doomed, prefix, mark, base string, id *linkIdentity) (end, error) {
 	conn, err := k.route(e.Namespace)
 	if err != nil {
 		return e, atAttribute(namespaceError(e.Namespace, err), prefix)
@@ -229,7 +231,8 @@ func (k *session) updateEnd(ctx context.Context, e end, oldName, prefix, mark, b
 	if err != nil {
 		return e, err
 	}
-	l, err := findOwn(ctx, conn, doomed{name: oldName, id: *id, mark: mark})
+	was.id = *id
+	l, err := findOwn(ctx, conn, was)
 	if err != nil {
 		return e, refused{end: e, prefix: prefix}.explain(err)
 	}
@@ -250,10 +253,10 @@ func (k *session) updateEnd(ctx context.Context, e end, oldName, prefix, mark, b
 func (vethPair) delete(ctx context.Context, k *session, ops []*vethOp) {
 	byNamespace := map[string][]doomedEnd{}
 	for _, op := range ops {
-		v, id, mark := &op.Prior.Attrs, op.Prior.Identity, k.env.Mark(op.Address)
+		v, id, ours := &op.Prior.Attrs, op.Prior.Identity, k.marksOf(op.Address, op.Prior.KnownAs)
 		for _, d := range []doomed{
-			{v.Namespace, v.Name, id.Near, mark},
-			{v.Peer.Namespace, v.Peer.Name, id.Peer, peerMark(mark)},
+			{v.Namespace, v.Name, id.Near, ours},
+			{v.Peer.Namespace, v.Peer.Name, id.Peer, ours.peers()},
 		} {
 			byNamespace[d.namespace] = append(byNamespace[d.namespace], doomedEnd{d, op})
 		}

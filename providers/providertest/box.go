@@ -104,6 +104,7 @@ func (boxType) update(k *session, op *providers.Op[boxAttrs, identity], partly e
 		op.Fail(fmt.Errorf("box %s is gone", name))
 		return
 	}
+	b.Mark = k.env.Mark(op.Address)
 	b.Revision++
 	b.Size = op.Planned.Size
 	if partly == nil {

@@ -132,6 +132,7 @@ func (itemType) put(k *session, op *providers.Op[itemAttrs, identity], partly er
 		op.Fail(fmt.Errorf("item %s is gone", v.Name))
 		return
 	}
+	i.Mark = k.env.Mark(op.Address)
 	i.Rail, i.Env, i.Label, i.Slots = v.Rail, v.Env, v.Label, v.Slots
 	if partly == nil {
 		i.Note, i.Tags = v.Note, slices.Sorted(slices.Values(v.Tags))

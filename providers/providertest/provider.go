@@ -116,12 +116,29 @@ func (s *snapshot) mustHave(place providers.Place) {
 }
 
 // known reports whether a thing is the recorded one. After a crash the serial that the
-// kernel gave is not on record, and the mark tells.
+// kernel gave is not on record, and the mark tells. A thing that is whole has the mark that is
+// on record; one that was being marked anew, or imported, may have another.
 func known[T any](s *snapshot, rec *providers.Recorded[T, identity], serial int, mark string) bool {
 	if rec.Identity.Serial != 0 {
+		if rec.Identity.Serial == serial && !rec.Unfinished && mark != s.env.Mark(rec.Marked()) {
+			s.mu.Lock()
+			s.violation("%s has the mark %q", rec.Address, mark)
+			s.mu.Unlock()
+		}
 		return rec.Identity.Serial == serial
 	}
-	return rec.Unfinished && mark == s.env.Mark(rec.Address)
+	return rec.Unfinished && mark == s.env.Mark(rec.Marked())
+}
+
+// found gives the identity of a thing that is to be imported, or says why it cannot be.
+func found(s *snapshot, what string, there bool, serial int, mark string) (identity, error) {
+	if !there {
+		return identity{}, &diag.Problem{Summary: "Nothing there to import", Detail: fmt.Sprintf("There is no %s.", what)}
+	}
+	if mark != "" && !strings.HasPrefix(mark, s.env.MarkPrefix()) {
+		return identity{}, &diag.Problem{Summary: "It is another state's", Detail: fmt.Sprintf("The %s has the mark %s.", what, mark)}
+	}
+	return identity{serial}, nil
 }
 
 var errInjected = errors.New("the world said no")

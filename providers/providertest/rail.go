@@ -88,6 +88,7 @@ func (railType) rename(k *session, op *providers.Op[railAttrs, identity], partly
 	}
 	delete(k.Rails, from)
 	k.Rails[to] = r
+	r.Mark = k.env.Mark(op.Address)
 	for _, i := range k.Items {
 		if i.Rail == from {
 			i.Rail = to

@@ -76,7 +76,7 @@ func (userType) Apply(_ context.Context, k *session, action providers.Action, op
 			u = &User{Serial: k.nextSerial(), Mark: k.env.Mark(op.Address)}
 			k.Users[v.Name] = u
 		}
-		u.Box = v.Box
+		u.Box, u.Mark = v.Box, k.env.Mark(op.Address)
 		if partly == nil {
 			u.Job = v.Job
 		}

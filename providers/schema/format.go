@@ -326,3 +326,9 @@ func (a *Attribute) holds(f *big.Float) bool {
 	_, accuracy := f.Int64()
 	return accuracy == big.Exact
 }
+
+// CheckFormat says what is wrong with a text that is to have a format.
+func CheckFormat(name, s string) error {
+	_, err := formats[name].canon(s)
+	return err
+}

@@ -22,6 +22,11 @@ func Folder(path string) (*Watch, error) {
 	return watch(path, unix.IN_MODIFY|unix.IN_CREATE|unix.IN_MOVED_TO|unix.IN_ONLYDIR)
 }
 
+// Names begins to watch which files there are in a folder.
+func Names(path string) (*Watch, error) {
+	return watch(path, unix.IN_CREATE|unix.IN_DELETE|unix.IN_MOVED_FROM|unix.IN_MOVED_TO|unix.IN_ONLYDIR)
+}
+
 func watch(path string, events uint32) (*Watch, error) {
 	fd, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
 	if err != nil {

@@ -1,7 +1,7 @@
 // Package machine holds the system calls that the first process of a private machine
 // makes: the mounts that hide the real machine, the host name, and the reaping of orphans.
 //
-// It decides nothing about what such a machine looks like: see internal/playhost.
+// It decides nothing about what such a machine looks like: see internal/world.
 package machine
 
 import (
@@ -41,6 +41,27 @@ func MakePrivate() error {
 // which is how systemd leaves / and how ip-netns(8) leaves /run/netns.
 func MakeShared(target string) error {
 	return mount("", target, "", unix.MS_SHARED|unix.MS_REC, "")
+}
+
+// MakeReadOnly lets nobody in this mount namespace write to what is mounted at target, with
+// whole to that and to all that is mounted below it. Device nodes work as before.
+func MakeReadOnly(target string, whole bool) error {
+	flags := uint(0)
+	if whole {
+		flags = unix.AT_RECURSIVE
+	}
+	if err := unix.MountSetattr(unix.AT_FDCWD, target, flags, &unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY}); err != nil {
+		return fmt.Errorf("make %s read-only: %w", target, err)
+	}
+	return nil
+}
+
+// MakeWritable undoes MakeReadOnly for the mount at target alone.
+func MakeWritable(target string) error {
+	if err := unix.MountSetattr(unix.AT_FDCWD, target, 0, &unix.MountAttr{Attr_clr: unix.MOUNT_ATTR_RDONLY}); err != nil {
+		return fmt.Errorf("make %s writable: %w", target, err)
+	}
+	return nil
 }
 
 // Writable reports whether the process, with the rights that it uses, may write to the file.
@@ -98,6 +119,24 @@ func ReapUntil(pid int) (WaitStatus, error) {
 		}
 		if reaped == pid {
 			return status, nil
+		}
+	}
+}
+
+// EndOthers kills every other process of the caller's process namespace, whose first process
+// it must be, and reaps them.
+func EndOthers() error {
+	if err := unix.Kill(-1, unix.SIGKILL); err != nil && !errors.Is(err, unix.ESRCH) {
+		return fmt.Errorf("kill the other processes: %w", err)
+	}
+	for {
+		_, err := unix.Wait4(-1, nil, 0, nil)
+		switch {
+		case err == nil, errors.Is(err, unix.EINTR):
+		case errors.Is(err, unix.ECHILD):
+			return nil
+		default:
+			return fmt.Errorf("reap the other processes: %w", err)
 		}
 	}
 }

@@ -46,6 +46,18 @@ func create(ctx context.Context, spec Spec) (*Namespace, error) {
 	return n, nil
 }
 
+// Unnamed makes a namespace that has no name and is gone with its last handle. lo is up.
+func Unnamed(ctx context.Context) (n *Namespace, err error) {
+	err = onThread(func() (err error) {
+		n, err = unshare(ctx, Spec{})
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("create network namespace: %w", err)
+	}
+	return n, nil
+}
+
 // unshare makes a namespace with lo up and marked, which has no name yet and is gone with
 // its last handle.
 func unshare(ctx context.Context, spec Spec) (*Namespace, error) {

@@ -114,6 +114,7 @@ func CreateLink(kind string, s LinkSpec) *Request { return create(&s, kind, nil)
 // and enslaves only the first end. A SetLink in its namespace is to follow.
 type PeerSpec struct {
 	Name  string
+	Index int // 0: the kernel's choice
 	NetNS int // open namespace (file descriptor) to make it in; 0: the socket's
 	MAC   net.HardwareAddr
 	MTU   int
@@ -125,7 +126,7 @@ func CreateVeth(s LinkSpec, p PeerSpec) *Request {
 	peer := LinkSpec{Name: p.Name, NetNS: p.NetNS, MAC: p.MAC, MTU: p.MTU}
 	return create(&s, "veth", func(e *encoder) {
 		at := e.begin(vethInfoPeer)
-		e.b = append(e.b, linkHeader(0, 0, 0)...)
+		e.b = append(e.b, linkHeader(p.Index, 0, 0)...)
 		peer.encode(e)
 		e.end(at)
 	})

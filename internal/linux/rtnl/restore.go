@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"slices"
 
 	"golang.org/x/sys/unix"
 )
@@ -170,4 +171,60 @@ func ParseRoute(raw []byte) (Route, error) {
 	var r Route
 	err := r.decode(raw)
 	return r, err
+}
+
+// plainAttrs are the attributes that Route has fields for, or that the kernel alone has.
+var plainAttrs = []uint16{
+	unix.RTA_DST, unix.RTA_OIF, unix.RTA_GATEWAY, unix.RTA_VIA, unix.RTA_PREFSRC, unix.RTA_TABLE, unix.RTA_PRIORITY,
+	unix.RTA_CACHEINFO, unix.RTA_METRICS, unix.RTA_PREF,
+}
+
+// extraNames say what other attributes are.
+var extraNames = map[uint16]string{
+	unix.RTA_MULTIPATH: "several next hops", attrNexthopID: "a nexthop object", unix.RTA_ENCAP: "an encapsulation",
+	unix.RTA_FLOW: "a realm", unix.RTA_SRC: "a source network", unix.RTA_NEWDST: "a label to swap",
+}
+
+// Extras says in words what a route that Routes gave has and Route has no field for.
+func (r *Route) Extras() []string {
+	var out []string
+	if r.Flags&unix.RTNH_F_ONLINK != 0 {
+		out = append(out, "the flag onlink")
+	}
+	if len(r.Raw) < unix.SizeofRtMsg {
+		return out
+	}
+	_ = walkAttrs(r.Raw[unix.SizeofRtMsg:], func(typ uint16, v []byte) error {
+		switch name := extraNames[typ]; {
+		case name != "":
+			out = append(out, name)
+		case typ == unix.RTA_PREF && len(v) > 0 && v[0] != 0:
+			out = append(out, "a router preference")
+		case typ == unix.RTA_METRICS:
+			out = append(out, extraMetrics(v)...)
+		case typ == unix.RTA_CACHEINFO && expires(v):
+			out = append(out, "an end")
+		case typ != unix.RTA_ENCAP_TYPE && !slices.Contains(plainAttrs, typ):
+			out = append(out, fmt.Sprintf("attribute %d", typ))
+		}
+		return nil
+	})
+	return out
+}
+
+func extraMetrics(b []byte) []string {
+	var out []string
+	_ = walkAttrs(b, func(typ uint16, _ []byte) error {
+		if typ != unix.RTAX_MTU {
+			out = append(out, fmt.Sprintf("metric number %d", typ))
+		}
+		return nil
+	})
+	return out
+}
+
+// expires reports whether a struct rta_cacheinfo tells of an end.
+func expires(v []byte) bool {
+	const at = 8
+	return len(v) >= at+4 && int32(binary.NativeEndian.Uint32(v[at:])) != 0
 }

@@ -1,4 +1,4 @@
-package playhost
+package world
 
 import (
 	"errors"
@@ -17,32 +17,32 @@ import (
 )
 
 const (
-	cgroupFolder  = "/sys/fs/cgroup"
-	subtreePrefix = "playhost-"
+	cgroupFolder = "/sys/fs/cgroup"
 
-	// The group of version 2 in which the playhost's command begins, as systemd names its
+	// The group of version 2 in which the world's command begins, as systemd names its
 	// own: a group other than the root may not have processes and controllers both.
 	commandGroup = "init.scope"
 
-	// How long the last processes of a playhost may take to leave its groups.
+	// How long the last processes of a world may take to leave its groups.
 	emptyDeadline = 10 * time.Second
 )
 
-// A subtree is the playhost's part of a hierarchy of control groups. Inside it is mounted
+// A subtree is the world's part of a hierarchy of control groups. Inside it is mounted
 // as the hierarchy's root.
 type subtree struct {
 	Mount   string // where the hierarchy is mounted
-	Dir     string // the group that the playhost has for its root
+	Dir     string // the group that the world has for its root
 	Version int    // of the hierarchy, 1 or 2
+	Home    string // the group that the maker is in
 
 	// lock is Dir, open and locked. The kernel unlocks it however its holder ends: it then
-	// is a remainder, which the next playhost removes.
+	// is a remainder, which the next world removes.
 	lock *os.File
 }
 
 // makeSubtrees makes a group in each hierarchy in which the user may, and removes those
-// that killed playhosts have left.
-func makeSubtrees() ([]subtree, error) {
+// that killed worlds of the kind have left.
+func (k *Kind) makeSubtrees() ([]subtree, error) {
 	mounts, err := hierarchies()
 	if err != nil {
 		return nil, err
@@ -52,10 +52,10 @@ func makeSubtrees() ([]subtree, error) {
 		if m.base == "" {
 			continue
 		}
-		if err := sweep(m.base); err != nil {
+		if err := k.sweep(m.base); err != nil {
 			return nil, errors.Join(err, removeSubtrees(made))
 		}
-		s, err := m.makeSubtree()
+		s, err := m.makeSubtree(k.groupPrefix())
 		if err != nil {
 			return nil, errors.Join(fmt.Errorf("make control group below %s: %w", m.base, err), removeSubtrees(made))
 		}
@@ -64,12 +64,14 @@ func makeSubtrees() ([]subtree, error) {
 	return made, nil
 }
 
-func (h hierarchy) makeSubtree() (subtree, error) {
+func (k *Kind) groupPrefix() string { return k.Name + "-" }
+
+func (h hierarchy) makeSubtree(prefix string) (subtree, error) {
 	if h.version == 2 {
 		enableControllers(h.base)
 	}
 	for {
-		dir, err := os.MkdirTemp(h.base, subtreePrefix)
+		dir, err := os.MkdirTemp(h.base, prefix)
 		if err != nil {
 			return subtree{}, err
 		}
@@ -80,7 +82,7 @@ func (h hierarchy) makeSubtree() (subtree, error) {
 		if err != nil {
 			return subtree{}, errors.Join(err, os.Remove(dir))
 		}
-		s := subtree{Mount: h.mount, Dir: dir, Version: h.version, lock: lock}
+		s := subtree{Mount: h.mount, Dir: dir, Version: h.version, Home: h.own, lock: lock}
 		if err := s.prepare(h.base); err != nil {
 			return subtree{}, errors.Join(err, removeSubtrees([]subtree{s}))
 		}
@@ -112,11 +114,18 @@ func (s subtree) prepare(base string) error {
 	return nil
 }
 
+// limiting are the controllers of version 2 that limit what processes use. The group above a
+// world may be the machine's root, where nothing is to be changed without need.
+var limiting = []string{"cpu", "io", "memory", "pids"}
+
 // enableControllers gives the groups below one what the kernel lets them have. It refuses
-// where the group itself has processes: the playhost has to do without then.
+// where the group itself has processes: the world has to do without then.
 func enableControllers(dir string) {
 	offered, _ := os.ReadFile(filepath.Join(dir, "cgroup.controllers"))
 	for _, controller := range strings.Fields(string(offered)) {
+		if !slices.Contains(limiting, controller) {
+			continue
+		}
 		_ = os.WriteFile(filepath.Join(dir, "cgroup.subtree_control"), []byte("+"+controller), 0)
 	}
 }
@@ -140,7 +149,7 @@ func lockGroup(dir string) (*os.File, error) {
 func place(pid int, subtrees []subtree) error {
 	for _, s := range subtrees {
 		if err := os.WriteFile(filepath.Join(s.Dir, "cgroup.procs"), fmt.Append(nil, pid), 0); err != nil {
-			return fmt.Errorf("place playhost in control group: %w", err)
+			return fmt.Errorf("place process in control group: %w", err)
 		}
 	}
 	return nil
@@ -162,6 +171,50 @@ func enterCommandGroups(subtrees []subtree) error {
 		}
 	}
 	return nil
+}
+
+// An exit is how init leaves a control group that nobody but it is left to remove.
+type exit struct {
+	above *os.File // the folder that the group is in
+	procs *os.File // cgroup.procs of the group of whoever made the world
+	name  string   // of the group
+}
+
+// openExits opens, while it can be reached, what init needs to leave its groups: two files for
+// each. What counts when it writes is the cgroup namespace in which they were opened.
+func openExits(groups []subtree) ([]*os.File, error) {
+	var files []*os.File
+	for _, g := range groups {
+		above, err := os.Open(filepath.Dir(g.Dir))
+		if err != nil {
+			return files, fmt.Errorf("open control group: %w", err)
+		}
+		// Not of the group above: one with controllers may have no processes.
+		procs, err := os.OpenFile(filepath.Join(g.Home, "cgroup.procs"), os.O_WRONLY, 0)
+		files = append(files, above)
+		if err != nil {
+			return files, fmt.Errorf("open control group: %w", err)
+		}
+		files = append(files, procs)
+	}
+	return files, nil
+}
+
+// leave ends everybody else in the world and removes its groups, which whoever made it would
+// have done.
+func leave(exits []exit) error {
+	if len(exits) == 0 {
+		return nil
+	}
+	err := machine.EndOthers()
+	for _, e := range exits {
+		if _, moved := e.procs.WriteString("0"); moved != nil {
+			err = errors.Join(err, moved)
+			continue
+		}
+		err = errors.Join(err, removeGroup(fmt.Sprintf("/proc/self/fd/%d/%s", e.above.Fd(), e.name)))
+	}
+	return err
 }
 
 // removeSubtrees removes the groups with all that was made in them. Their processes must
@@ -201,15 +254,15 @@ func removeGroup(dir string) error {
 	return nil
 }
 
-// sweep removes what playhosts that were killed have left. What cannot be removed yet, the
+// sweep removes what worlds that were killed have left. What cannot be removed yet, the
 // next one will.
-func sweep(base string) error {
+func (k *Kind) sweep(base string) error {
 	entries, err := os.ReadDir(base)
 	if err != nil {
-		return fmt.Errorf("look for remainders of playhosts: %w", err)
+		return fmt.Errorf("look for remainders of killed processes: %w", err)
 	}
 	for _, entry := range entries {
-		if !entry.IsDir() || !strings.HasPrefix(entry.Name(), subtreePrefix) {
+		if !entry.IsDir() || !strings.HasPrefix(entry.Name(), k.groupPrefix()) {
 			continue
 		}
 		dir := filepath.Join(base, entry.Name())
@@ -227,6 +280,7 @@ func sweep(base string) error {
 type hierarchy struct {
 	mount   string
 	version int
+	own     string // the group of this process
 	base    string // the highest group on the way to this process's that the user may change, or ""
 }
 
@@ -242,8 +296,8 @@ func hierarchies() ([]hierarchy, error) {
 	var list []hierarchy
 	seen := map[int]bool{}
 	for _, m := range mounts {
-		// One that is mounted twice is one hierarchy all the same. In a playhost, mountinfo has
-		// also what is covered: that is above all groups that there are for the playhost.
+		// One that is mounted twice is one hierarchy all the same. In a world, mountinfo has
+		// also what is covered: that is above all groups that there are for the world.
 		if !strings.HasPrefix(m.Mountpoint+"/", cgroupFolder+"/") || strings.HasPrefix(m.Root, "/..") || seen[m.Minor] {
 			continue
 		}
@@ -252,7 +306,8 @@ func hierarchies() ([]hierarchy, error) {
 		if m.FSType == "cgroup2" {
 			h.version = 2
 		}
-		h.base = highestWritable(m.Mountpoint, filepath.Join(m.Mountpoint, ownGroup(string(own), m)))
+		h.own = filepath.Join(m.Mountpoint, ownGroup(string(own), m))
+		h.base = highestWritable(m.Mountpoint, h.own)
 		list = append(list, h)
 	}
 	return list, nil

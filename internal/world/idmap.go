@@ -1,4 +1,4 @@
-package playhost
+package world
 
 import (
 	"bufio"
@@ -11,7 +11,7 @@ import (
 	"syscall"
 )
 
-// An idMap says which users exist in the playhost. Root needs no user namespace; an
+// An idMap says which users exist in the world. Root needs no user namespace; an
 // ordinary user becomes root, followed by its subordinate ids if it has any.
 type idMap struct {
 	root     bool
@@ -28,10 +28,8 @@ type subordinates struct {
 // The names under which this program is started again: as init, and as init that must
 // execute itself once more, because its capabilities come with the first exec after the
 // map was written.
-const (
-	initName         = "playhost-init"
-	unmappedInitName = "playhost-unmapped-init"
-)
+func (k *Kind) initName() string         { return k.Name + "-init" }
+func (k *Kind) unmappedInitName() string { return k.Name + "-unmapped-init" }
 
 func planIDMap() (idMap, error) {
 	if os.Geteuid() == 0 {
@@ -50,11 +48,11 @@ func planIDMap() (idMap, error) {
 
 func (m idMap) ranged() bool { return m.uid.count > 0 }
 
-func (m idMap) initName() string {
+func (m idMap) initName(k *Kind) string {
 	if m.ranged() {
-		return unmappedInitName
+		return k.unmappedInitName()
 	}
-	return initName
+	return k.initName()
 }
 
 // attributes are those of the clone. A single id is mapped by the kernel's own rules, for

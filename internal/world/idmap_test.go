@@ -1,4 +1,4 @@
-package playhost
+package world
 
 import "testing"
 

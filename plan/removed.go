@@ -1,0 +1,127 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+
+	"github.com/diyform/diyform/config"
+	"github.com/diyform/diyform/internal/addr"
+	"github.com/diyform/diyform/internal/diag"
+	"github.com/diyform/diyform/providers"
+)
+
+// checkRemoved finds removed blocks about what is still declared.
+func checkRemoved(cfg *config.Config) hcl.Diagnostics {
+	var diags hcl.Diagnostics
+	for _, c := range cfg.All() {
+		for _, r := range c.Removed {
+			if at := removedAt(c, r.From); at != nil {
+				diags = append(diags, diag.Error(&r.FromRange, "What is removed is still declared",
+					fmt.Sprintf("This block says that %s is no longer in the configuration, but it is declared at %s:%d. Remove one of the two.",
+						r.From, at.Filename, at.Start.Line)))
+			}
+		}
+	}
+	return diags
+}
+
+// removedAt gives where something is declared, from a module on, or nil.
+func removedAt(c *config.Config, e addr.Endpoint) *hcl.Range {
+	for i, step := range e.Modules {
+		call := c.Calls[step.Name]
+		if call == nil {
+			return nil
+		}
+		if e.IsModule() && i == len(e.Modules)-1 {
+			return &call.DeclRange
+		}
+		if c = c.Children[step.Name]; c == nil {
+			return nil
+		}
+	}
+	if r := c.Resources[c.Path.Resource(e.Resource)]; r != nil {
+		return &r.DeclRange
+	}
+	return nil
+}
+
+// letsGo gives the removed block by which an object shall stay when its resource goes, or nil.
+func (p *Plan) letsGo(a addr.Instance) *config.Removed {
+	if p.Input.Config == nil {
+		return nil
+	}
+	for _, c := range p.Input.Config.All() {
+		for _, r := range c.Removed {
+			if !r.Destroy && isWithin(a, c.Path.Steps(), r.From) {
+				return r
+			}
+		}
+	}
+	return nil
+}
+
+// isWithin reports whether an instance is of a resource, or in a module, that is named without
+// keys, from a module on.
+func isWithin(a addr.Instance, in []addr.ModuleStep, e addr.Endpoint) bool {
+	path, way := a.Module.Steps(), slices.Concat(in, e.Modules)
+	if e.IsModule() {
+		return len(path) >= len(way) && sameNames(path[:len(way)], way)
+	}
+	return sameNames(path, way) && a.Type == e.Resource.Type && a.Name == e.Resource.Name
+}
+
+// checkReleases finds objects that cannot be let go of.
+func (p *Plan) checkReleases() hcl.Diagnostics {
+	if !slices.ContainsFunc(p.Changes, func(c *Change) bool { return c.Releases }) {
+		return nil
+	}
+	going := map[providers.Place]*Change{}
+	for _, c := range p.Changes {
+		if c.Prior != nil && c.removes() {
+			for _, place := range p.was(c).Holds {
+				going[place] = c
+			}
+		}
+	}
+	var diags hcl.Diagnostics
+	for _, c := range p.Changes {
+		if !c.Releases {
+			continue
+		}
+		at := &p.letsGo(c.Address).FromRange
+		if t := p.Input.Registry.Type(c.Address.Type); !t.Releases() {
+			diags = append(diags, diag.Error(at, "The object cannot be let go of",
+				fmt.Sprintf("%s cannot stay without diyform. %s", c.Address, t.RefuseRelease())))
+			continue
+		}
+		if holder, place := findHolder(c, p.was(c).Within, going); holder != nil {
+			diags = append(diags, diag.Error(at, "What it is in goes",
+				fmt.Sprintf("%s shall stay, but it is in the %s, which this plan destroys (%s), and goes along with that. Let go of that one too, "+
+					"or of neither.", c.Address, place, holder.Address)))
+		}
+	}
+	return diags
+}
+
+// nearTargets suggests what an address was probably meant to be.
+func nearTargets(cfg *config.Config, a addr.Resource) string {
+	var known []string
+	for _, c := range cfg.All() {
+		for _, r := range sortedBlocks(c) {
+			if r.Mode == addr.Managed {
+				known = append(known, r.String())
+			}
+		}
+	}
+	if s := diag.Suggest(a.String(), known); s != "" {
+		return s
+	}
+	of := slices.DeleteFunc(known, func(s string) bool { return !strings.HasPrefix(s, a.Type+".") })
+	if len(of) == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" There is %s.", strings.Join(of, ", "))
+}
