@@ -16,6 +16,9 @@ import (
 type Lifecycle struct {
 	// PreventDestroy makes a plan fail that would destroy the resource.
 	PreventDestroy bool
+	// Stays says that the object stays, as nobody's, when the resource goes: destroy = false.
+	Stays      bool
+	StaysRange hcl.Range // of that argument
 	// CreateBeforeDestroy makes the new object of a replacement before the old one goes.
 	CreateBeforeDestroy bool
 	CreateRange         hcl.Range // of that argument
@@ -40,13 +43,14 @@ type Ignored struct {
 
 var lifecycleSchema = &hcl.BodySchema{
 	Attributes: []hcl.AttributeSchema{
-		{Name: "enabled"}, {Name: "prevent_destroy"}, {Name: "create_before_destroy"}, {Name: "ignore_changes"}, {Name: "replace_triggered_by"},
+		{Name: "enabled"}, {Name: "prevent_destroy"}, {Name: "destroy"}, {Name: "create_before_destroy"},
+		{Name: "ignore_changes"}, {Name: "replace_triggered_by"},
 	},
 	Blocks: []hcl.BlockHeaderSchema{{Type: "precondition"}, {Type: "postcondition"}},
 }
 
 // forManaged are the arguments that say nothing about what is only read.
-var forManaged = []string{"prevent_destroy", "create_before_destroy", "ignore_changes", "replace_triggered_by"}
+var forManaged = []string{"prevent_destroy", "destroy", "create_before_destroy", "ignore_changes", "replace_triggered_by"}
 
 func (r *Resource) decodeLifecycle(blocks hcl.Blocks) hcl.Diagnostics {
 	if len(blocks) == 0 {
@@ -72,6 +76,7 @@ func (r *Resource) decodeLifecycle(blocks hcl.Blocks) hcl.Diagnostics {
 	diags = append(diags, r.decodeEnabled(content.Attributes["enabled"], r.Addr.String())...)
 	diags = append(diags, decode(content, "prevent_destroy", &l.PreventDestroy)...)
 	diags = append(diags, decode(content, "create_before_destroy", &l.CreateBeforeDestroy)...)
+	diags = append(diags, l.decodeDestroy(content)...)
 	if attr := content.Attributes["create_before_destroy"]; attr != nil {
 		l.CreateRange = attr.Range
 	}
@@ -89,6 +94,19 @@ func (r *Resource) decodeLifecycle(blocks hcl.Blocks) hcl.Diagnostics {
 		default:
 			l.Postconditions = append(l.Postconditions, *cond)
 		}
+	}
+	return diags
+}
+
+func (l *Lifecycle) decodeDestroy(content *hcl.BodyContent) hcl.Diagnostics {
+	destroy := true
+	diags := decode(content, "destroy", &destroy)
+	if attr := content.Attributes["destroy"]; attr != nil && !diags.HasErrors() {
+		l.Stays, l.StaysRange = !destroy, attr.Range
+	}
+	if l.Stays && l.PreventDestroy {
+		diags = append(diags, diag.Error(&l.StaysRange, "Both destroy = false and prevent_destroy",
+			"With destroy = false the object is never destroyed, so there is nothing to prevent. Keep one of the two."))
 	}
 	return diags
 }

@@ -284,7 +284,7 @@ func (p *Plan) deletion(a addr.Instance) *Change {
 			c.Range = &r.DeclRange
 		}
 	}
-	if rec.Actual != nil && p.letsGo(a) != nil {
+	if kept, _ := p.keptBy(a); kept && rec.Actual != nil {
 		c.Action, c.Releases = Forget, true
 		return c
 	}

@@ -188,7 +188,9 @@ func (p *Plan) NeedsApply() bool {
 	if p.HasChanges() || p.HasMoves() || len(p.Drift)+len(p.Restored) > 0 {
 		return true
 	}
-	return slices.ContainsFunc(p.Changes, func(c *Change) bool { return c.Action == Forget || c.Action == Read || c.Adopts() })
+	return slices.ContainsFunc(p.Changes, func(c *Change) bool {
+		return c.Action == Forget || c.Action == Read || c.Adopts() || p.staysOtherwise(c)
+	})
 }
 
 // Count gives how many objects the plan adds, changes and destroys. A replacement adds one
@@ -295,6 +297,7 @@ func (p *Plan) make(ctx context.Context) hcl.Diagnostics {
 	diags = append(diags, p.checkReleases()...)
 	diags = append(diags, p.checkReplace()...)
 	diags = append(diags, p.checkProtected()...)
+	diags = append(diags, p.checkStays()...)
 	diags = append(diags, p.checkTwo()...)
 	diags = append(diags, p.checkNeeds()...)
 	diags = append(diags, p.checkContradictions()...)

@@ -235,7 +235,17 @@ func (e *Evaluator) validateBlock(c *config.Config, r *config.Resource) hcl.Diag
 		return suggestBlocks(s, explainComputed(r, s, diags))
 	}
 	diags = append(diags, e.checkIgnored(r)...)
+	diags = append(diags, e.checkStaying(r)...)
 	return append(diags, e.checkArguments(r, s, v)...)
+}
+
+// checkStaying refuses destroy = false of a type whose objects cannot stay without diyform.
+func (e *Evaluator) checkStaying(r *config.Resource) hcl.Diagnostics {
+	if t := e.registry.Type(r.Addr.Type); r.Lifecycle.Stays && !t.Releases() {
+		return hcl.Diagnostics{diag.Error(&r.Lifecycle.StaysRange, "The object cannot be let go of",
+			fmt.Sprintf("With destroy = false %s would stay when the resource goes, and it cannot stay without diyform. %s", r.Addr, t.RefuseRelease()))}
+	}
+	return nil
 }
 
 // explainComputed tells who sets an attribute that only diyform can set what it is, where
