@@ -125,7 +125,7 @@ func (l *Lifecycle) decodeIgnore(attr *hcl.Attribute) hcl.Diagnostics {
 		traversal, more := hcl.RelTraversalForExpr(native(item))
 		if more.HasErrors() {
 			diags = append(diags, diag.Error(item.Range().Ptr(), "Invalid item of ignore_changes",
-				"An item is an attribute of the resource, or a part of one, without quotes: mtu, peer.addresses, env[\"HOME\"]."))
+				"An item is an attribute of the resource, or a part of one"+withoutQuotes(item)+": mtu, peer.addresses, env[\"HOME\"]."))
 			continue
 		}
 		l.Ignore = append(l.Ignore, Ignored{pathOf(traversal), item.Range()})
@@ -162,7 +162,7 @@ func decodeTriggers(attr *hcl.Attribute) ([]Reference, hcl.Diagnostics) {
 		}
 		if len(found) == 0 || found[0].Subject.Kind != ResourceSubject || found[0].Subject.Resource.Mode != addr.Managed {
 			diags = append(diags, diag.Error(item.Range().Ptr(), "Invalid item of replace_triggered_by",
-				"An item is a resource, an instance of one, or an attribute of that, without quotes: "+
+				"An item is a resource, an instance of one, or an attribute of that"+withoutQuotes(item)+": "+
 					"veth_pair.uplink, bridge.lan[each.key].mtu."))
 			continue
 		}

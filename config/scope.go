@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
+	"github.com/zclconf/go-cty/cty"
 
 	"github.com/diyform/diyform/internal/addr"
 	"github.com/diyform/diyform/internal/diag"
@@ -72,11 +73,11 @@ func (c *Config) CheckReferences(refs []Reference, at Scope) hcl.Diagnostics {
 
 func (c *Config) checkResourceReference(ref Reference, at Scope) hcl.Diagnostics {
 	res := c.Path.Resource(ref.Subject.Resource)
-	if _, ok := c.Resources[res]; ok {
-		return nil
-	}
 	if at.Data != nil && at.Data.Addr == res {
 		return nil
+	}
+	if r, ok := c.Resources[res]; ok {
+		return checkIndex(ref, &r.Repetition)
 	}
 	what := "resource"
 	if res.Mode == addr.Data {
@@ -91,6 +92,11 @@ func (c *Config) checkResourceReference(ref Reference, at Scope) hcl.Diagnostics
 	if at.Data != nil && at.Data.Addr.Type == res.Type && res.Mode == addr.Data {
 		return undeclared(ref, what, name, []string{at.Data.Addr.Local().String()}, "")
 	}
+	other := res
+	other.Mode = addr.Data - res.Mode
+	if c.Resources[other] != nil {
+		return undeclared(ref, what, name, nil, fmt.Sprintf(" Did you mean %q?", other.Local()))
+	}
 	return undeclared(ref, what, name, c.namesLike(res), "")
 }
 
@@ -100,6 +106,9 @@ func (c *Config) checkModuleReference(ref Reference) hcl.Diagnostics {
 	call, ok := c.Calls[name]
 	if !ok {
 		return undeclared(ref, "module block", name, keysOf(c.Calls), "")
+	}
+	if diags := checkIndex(ref, &call.Repetition); diags.HasErrors() {
+		return diags
 	}
 	child := c.Children[name]
 	if child == nil || ref.Output == "" || child.Outputs[ref.Output] != nil {
@@ -115,6 +124,33 @@ func (c *Config) checkModuleReference(ref Reference) hcl.Diagnostics {
 	}
 	return referenceError(ref, "Reference to undeclared output",
 		fmt.Sprintf("The module %q, called at %s, has no output %q.%s", name, call.DeclRange, ref.Output, hint))
+}
+
+// checkIndex finds attributes of a block that is repeated, where an instance has to be named, and
+// numbers of instances of one that is not.
+func checkIndex(ref Reference, r *Repetition) hcl.Diagnostics {
+	steps := len(ref.Traversal) - len(ref.Rest())
+	if len(ref.Traversal) == steps {
+		return nil
+	}
+	what := text(ref.Traversal[:steps])
+	switch next := ref.Traversal[steps].(type) {
+	case hcl.TraverseAttr:
+		if r.Count != nil {
+			return referenceError(ref, "Missing instance key", fmt.Sprintf("%[1]s has count, so %[1]s.%[2]s is of no one instance. "+
+				"Name one, as in %[1]s[0].%[2]s, or take all: %[1]s[*].%[2]s.", what, next.Name))
+		}
+		if r.ForEach != nil {
+			return referenceError(ref, "Missing instance key", fmt.Sprintf("%[1]s has for_each, so %[1]s.%[2]s is of no one instance. "+
+				"Name one, as in %[1]s[each.key].%[2]s, or take all: [for x in %[1]s : x.%[2]s].", what, next.Name))
+		}
+	case hcl.TraverseIndex:
+		if r.Count == nil && r.ForEach == nil && next.Key.Type() == cty.Number {
+			return referenceError(ref, "Unexpected instance key",
+				fmt.Sprintf("%s has neither count nor for_each, so there is one of it, which has no number. Remove the index.", what))
+		}
+	}
+	return nil
 }
 
 // checkWithData gives the check whose data block has address res, or nil.
@@ -164,7 +200,7 @@ func checkFixed(ref Reference, root string, names []string, exists bool, argumen
 	}
 	if !exists {
 		return referenceError(ref, "Reference without a value here",
-			fmt.Sprintf("%s has a value only in the arguments of a resource or data block with %s.",
+			fmt.Sprintf("%s has a value only in the arguments of a resource, data or module block with %s.",
 				ref.Subject, argument))
 	}
 	return nil
@@ -194,6 +230,7 @@ func (c *Config) invalidReference(ref Reference) hcl.Diagnostics {
 	examples := map[string]string{
 		"var": "var.subnet", "local": "local.hosts", "each": "each.key", "count": "count.index",
 		"path": "path.module", "data": "data.default_route.wan", "module": "module.lab.subnet", "diyform": "diyform.workspace",
+		"resource": "resource.veth_pair.uplink",
 	}
 	for _, a := range c.addresses() {
 		if a.Mode == addr.Managed {

@@ -65,7 +65,7 @@ func leadsNowhere(t cty.Type, path cty.Path) string {
 		case t.IsObjectType() && isAttr && t.HasAttribute(attr.Name):
 			t = t.AttributeType(attr.Name)
 		case t.IsObjectType() && isAttr:
-			return fmt.Sprintf("%s is no argument.%s", formatPath(path[:i+1]), diag.Suggest(attr.Name, sortedNames(t.AttributeTypes())))
+			return fmt.Sprintf("%s is no argument that configuration sets.%s", formatPath(path[:i+1]), diag.Suggest(attr.Name, sortedNames(t.AttributeTypes())))
 		case t.IsMapType() && (isAttr || keyOf(step) == cty.String), t.IsListType() && keyOf(step) == cty.Number:
 			t = t.ElementType()
 		case t == cty.DynamicPseudoType:
