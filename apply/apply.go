@@ -107,7 +107,7 @@ func Run(ctx context.Context, store *state.Store, p *plan.Plan, o Options) (*Res
 	if len(unbegun) == 0 && len(r.result.Failed) == 0 {
 		diags = append(diags, p.RunChecks(ctx)...)
 	}
-	return &r.result, diag.Distinct(diags)
+	return &r.result, diag.Distinct(plan.Explain(diags))
 }
 
 // evaluateOutputs gives the outputs their values from what is there now, which after a

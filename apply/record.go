@@ -65,6 +65,7 @@ func (r *run) record(c *plan.Change, o *providers.Object, status state.Status) (
 		Address: c.Address, SchemaVersion: schemaVersion, Status: status,
 		Attributes: json.RawMessage(attributes), Identity: o.Identity,
 		Sensitive: c.SensitivePaths(), Dependencies: r.plan.Dependencies(c), KnownAs: o.KnownAs, MadeAs: o.MadeAs,
+		Stays: r.plan.Stays(c.Address),
 	}
 	if old := r.plan.RecordOf(c); (c.Action == plan.Delete || c.Releases) && old != nil {
 		rec.Dependencies = old.Dependencies

@@ -136,7 +136,21 @@ func decode(content *hcl.BodyContent, name string, target any) hcl.Diagnostics {
 	if !ok {
 		return nil
 	}
+	if diags := checkLiteral(attr); diags.HasErrors() {
+		return diags
+	}
 	return gohcl.DecodeExpression(attr.Expr, nil, target)
+}
+
+// checkLiteral refuses references and calls in what is read before anything is evaluated.
+func checkLiteral(attr *hcl.Attribute) hcl.Diagnostics {
+	_, diags := attr.Expr.Value(nil)
+	for _, d := range diags {
+		if d.Summary == "Variables not allowed" || d.Summary == "Function calls not allowed" {
+			d.Detail = fmt.Sprintf("%s is read before anything is evaluated, so it must be a literal value, without references and function calls.", attr.Name)
+		}
+	}
+	return diags
 }
 
 // checkName refuses what references and addresses could not be written with.

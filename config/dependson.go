@@ -3,6 +3,7 @@ package config
 import (
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/hashicorp/hcl/v2/json"
 )
 
 // decodeDependsOn reads a depends_on argument: a list of whole resources or modules, or of
@@ -20,7 +21,7 @@ func decodeDependsOn(attr *hcl.Attribute) ([]Reference, hcl.Diagnostics) {
 				Severity: hcl.DiagError,
 				Summary:  "Invalid dependency",
 				Detail: "An item of depends_on is the address of a resource, data or module block, or of one " +
-					"instance, without quotes and without an attribute: veth_pair.uplink, " +
+					"instance, and not an attribute" + withoutQuotes(item) + ": veth_pair.uplink, " +
 					"data.host.this, bridge.lan[each.key], module.lab.",
 				Subject: item.Range().Ptr(),
 				Context: attr.Range.Ptr(),
@@ -52,12 +53,19 @@ func dependency(item hcl.Expression) ([]Reference, bool) {
 	if key == nil && refs[0].Key != nil {
 		steps-- // a literal index is a step of the traversal
 	}
-	whole := 2
-	if t.Traversal.RootName() == "data" {
-		whole = 3
-	}
 	kind := refs[0].Subject.Kind
-	return refs, (kind == ResourceSubject || kind == ModuleSubject) && steps == whole
+	if kind != ResourceSubject && kind != ModuleSubject {
+		return refs, false
+	}
+	return refs, steps == len(t.Traversal)-len(refs[0].Rest())
+}
+
+// withoutQuotes says how an item is written. In JSON it is a string.
+func withoutQuotes(item hcl.Expression) string {
+	if json.IsJSONExpression(item) {
+		return ""
+	}
+	return ", without quotes"
 }
 
 // jsonAddress parses the expression that a JSON string holds, or gives nil.

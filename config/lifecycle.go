@@ -16,6 +16,9 @@ import (
 type Lifecycle struct {
 	// PreventDestroy makes a plan fail that would destroy the resource.
 	PreventDestroy bool
+	// Stays says that the object stays, as nobody's, when the resource goes: destroy = false.
+	Stays      bool
+	StaysRange hcl.Range // of that argument
 	// CreateBeforeDestroy makes the new object of a replacement before the old one goes.
 	CreateBeforeDestroy bool
 	CreateRange         hcl.Range // of that argument
@@ -40,13 +43,14 @@ type Ignored struct {
 
 var lifecycleSchema = &hcl.BodySchema{
 	Attributes: []hcl.AttributeSchema{
-		{Name: "enabled"}, {Name: "prevent_destroy"}, {Name: "create_before_destroy"}, {Name: "ignore_changes"}, {Name: "replace_triggered_by"},
+		{Name: "enabled"}, {Name: "prevent_destroy"}, {Name: "destroy"}, {Name: "create_before_destroy"},
+		{Name: "ignore_changes"}, {Name: "replace_triggered_by"},
 	},
 	Blocks: []hcl.BlockHeaderSchema{{Type: "precondition"}, {Type: "postcondition"}},
 }
 
 // forManaged are the arguments that say nothing about what is only read.
-var forManaged = []string{"prevent_destroy", "create_before_destroy", "ignore_changes", "replace_triggered_by"}
+var forManaged = []string{"prevent_destroy", "destroy", "create_before_destroy", "ignore_changes", "replace_triggered_by"}
 
 func (r *Resource) decodeLifecycle(blocks hcl.Blocks) hcl.Diagnostics {
 	if len(blocks) == 0 {
@@ -72,6 +76,7 @@ func (r *Resource) decodeLifecycle(blocks hcl.Blocks) hcl.Diagnostics {
 	diags = append(diags, r.decodeEnabled(content.Attributes["enabled"], r.Addr.String())...)
 	diags = append(diags, decode(content, "prevent_destroy", &l.PreventDestroy)...)
 	diags = append(diags, decode(content, "create_before_destroy", &l.CreateBeforeDestroy)...)
+	diags = append(diags, l.decodeDestroy(content)...)
 	if attr := content.Attributes["create_before_destroy"]; attr != nil {
 		l.CreateRange = attr.Range
 	}
@@ -93,6 +98,19 @@ func (r *Resource) decodeLifecycle(blocks hcl.Blocks) hcl.Diagnostics {
 	return diags
 }
 
+func (l *Lifecycle) decodeDestroy(content *hcl.BodyContent) hcl.Diagnostics {
+	destroy := true
+	diags := decode(content, "destroy", &destroy)
+	if attr := content.Attributes["destroy"]; attr != nil && !diags.HasErrors() {
+		l.Stays, l.StaysRange = !destroy, attr.Range
+	}
+	if l.Stays && l.PreventDestroy {
+		diags = append(diags, diag.Error(&l.StaysRange, "Both destroy = false and prevent_destroy",
+			"With destroy = false the object is never destroyed, so there is nothing to prevent. Keep one of the two."))
+	}
+	return diags
+}
+
 // decodeIgnore reads ignore_changes: all, or a list of attributes and what is in them.
 func (l *Lifecycle) decodeIgnore(attr *hcl.Attribute) hcl.Diagnostics {
 	if attr == nil {
@@ -107,7 +125,7 @@ func (l *Lifecycle) decodeIgnore(attr *hcl.Attribute) hcl.Diagnostics {
 		traversal, more := hcl.RelTraversalForExpr(native(item))
 		if more.HasErrors() {
 			diags = append(diags, diag.Error(item.Range().Ptr(), "Invalid item of ignore_changes",
-				"An item is an attribute of the resource, or a part of one, without quotes: mtu, peer.addresses, env[\"HOME\"]."))
+				"An item is an attribute of the resource, or a part of one"+withoutQuotes(item)+": mtu, peer.addresses, env[\"HOME\"]."))
 			continue
 		}
 		l.Ignore = append(l.Ignore, Ignored{pathOf(traversal), item.Range()})
@@ -144,7 +162,7 @@ func decodeTriggers(attr *hcl.Attribute) ([]Reference, hcl.Diagnostics) {
 		}
 		if len(found) == 0 || found[0].Subject.Kind != ResourceSubject || found[0].Subject.Resource.Mode != addr.Managed {
 			diags = append(diags, diag.Error(item.Range().Ptr(), "Invalid item of replace_triggered_by",
-				"An item is a resource, an instance of one, or an attribute of that, without quotes: "+
+				"An item is a resource, an instance of one, or an attribute of that"+withoutQuotes(item)+": "+
 					"veth_pair.uplink, bridge.lan[each.key].mtu."))
 			continue
 		}

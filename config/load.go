@@ -181,14 +181,19 @@ func parse(parser *hclparse.Parser, path string, src []byte) (*hcl.File, hcl.Dia
 	if strings.HasSuffix(path, ".json") {
 		return parser.ParseJSON(src, path)
 	}
-	return parser.ParseHCL(src, path)
+	file, diags := parser.ParseHCL(src, path)
+	return file, withoutEchoes(diags)
 }
 
 // configFiles lists the configuration files of dir by name. None at all is an error at call,
 // which named the folder; nil of the root module.
 func configFiles(dir string, call *hcl.Range) ([]string, hcl.Diagnostics) {
 	entries, err := os.ReadDir(dir)
-	if err != nil {
+	switch {
+	case call != nil && errors.Is(err, fs.ErrNotExist):
+		return nil, hcl.Diagnostics{diag.Error(call, "Module is not here",
+			fmt.Sprintf("There is no folder %s. A source that begins with ./ or ../ is relative to the folder of the file that it stands in.", dir))}
+	case err != nil:
 		d := unreadable(dir, err)
 		d.Subject = call
 		return nil, hcl.Diagnostics{d}

@@ -205,7 +205,7 @@ func TestLoadDiagnostics(t *testing.T) {
 		"module without source": {`module "a" {}`, []string{
 			`main.diy.hcl:1,12-12: Missing required argument; The argument "source" is required`}},
 		"module with a version": {"module \"a\" {\n  source  = \"./a\"\n  version = \"1\"\n}", []string{
-			`main.diy.hcl:2,13-18: Cannot read configuration; a: no such file`, `main.diy.hcl:3,3-10: Argument without a meaning here; Name the version in source`}},
+			`main.diy.hcl:2,13-18: Module is not here; There is no folder`, `main.diy.hcl:3,3-10: Argument without a meaning here; Name the version in source`}},
 		"module from elsewhere": {"module \"a\" {\n  source = \"a/b\"\n}", []string{
 			`main.diy.hcl:2,12-17: Module is not here; that would begin with ./ or ../.`}},
 		"module calls itself": {"module \"a\" {\n  source = \".\"\n}", []string{
@@ -251,7 +251,7 @@ func TestLoadDiagnostics(t *testing.T) {
 		"quoted dependency": {"resource \"bridge\" \"a\" {\n  depends_on = [\"bridge.b\"]\n}", []string{
 			`main.diy.hcl:2,17-27: Invalid dependency; without quotes`}},
 		"dependency on an attribute": {"resource \"bridge\" \"a\" {\n  depends_on = [bridge.b.name]\n}", []string{
-			`main.diy.hcl:2,17-30: Invalid dependency; without an attribute`}},
+			`main.diy.hcl:2,17-30: Invalid dependency; not an attribute`}},
 		"dependency on a variable": {"resource \"bridge\" \"a\" {\n  depends_on = [var.b]\n}", []string{
 			`main.diy.hcl:2,17-22: Invalid dependency; address of a resource`}},
 		"dependency that is no list": {"resource \"bridge\" \"a\" {\n  depends_on = bridge.b\n}", []string{
@@ -269,7 +269,7 @@ func TestLoadDiagnostics(t *testing.T) {
 		"null default": {"variable \"a\" {\n  nullable = false\n  default  = null\n}", []string{
 			`main.diy.hcl:3,14-18: Invalid default value for variable; null is not allowed`}},
 		"default that refers": {"variable \"a\" {\n  default = var.b\n}", []string{
-			`main.diy.hcl:2,13-16: Variables not allowed; Variables may not be used here.`}},
+			`main.diy.hcl:2,13-16: Variables not allowed; default is read before anything is evaluated`}},
 		"description that is no text": {"variable \"a\" {\n  description = []\n}", []string{
 			`main.diy.hcl:2,17-18: Unsuitable value type; string required`}},
 		"validation without a message": {"variable \"a\" {\n  validation {\n    condition = true\n  }\n}", []string{

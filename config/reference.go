@@ -40,7 +40,7 @@ const (
 	InvalidSubject    SubjectKind = iota // none: CheckReference says what is wrong
 	VariableSubject                      // var.NAME
 	LocalSubject                         // local.NAME
-	ResourceSubject                      // TYPE.NAME and data.TYPE.NAME
+	ResourceSubject                      // TYPE.NAME, resource.TYPE.NAME and data.TYPE.NAME
 	EachSubject                          // each.key, each.value
 	CountSubject                         // count.index
 	PathSubject                          // path.module, path.root, path.cwd
@@ -62,7 +62,8 @@ var kindsByRoot = map[string]SubjectKind{
 	"module":    ModuleSubject,
 	"self":      SelfSubject,
 	"diyform":   WorkspaceSubject,
-	"terraform": InvalidSubject, // whoever writes it means diyform
+	"resource":  ResourceSubject, // resource.TYPE.NAME is TYPE.NAME
+	"terraform": InvalidSubject,  // whoever writes it means diyform
 	"tofu":      InvalidSubject,
 }
 
@@ -129,7 +130,7 @@ func newReference(traversal hcl.Traversal, key hcl.Expression, rest hcl.Traversa
 		return ref
 	}
 	res := addr.Resource{Type: names[need-2], Name: names[need-1]}
-	if need == 3 {
+	if names[0] == "data" {
 		res.Mode = addr.Data
 	}
 	ref.Subject = Subject{Kind: ResourceSubject, Resource: res}
@@ -137,17 +138,12 @@ func newReference(traversal hcl.Traversal, key hcl.Expression, rest hcl.Traversa
 	return ref
 }
 
-// nextStep gives what follows the name of the resource or module that is meant; nil where nothing
-// does, or an expression whose value is yet to be known.
-func (r Reference) nextStep() hcl.Traverser {
-	at := 2
-	if r.Subject.Kind == ResourceSubject && r.Subject.Resource.Mode == addr.Data {
-		at = 3
+// Rest gives what follows the subject of a reference to a resource or module.
+func (r Reference) Rest() hcl.Traversal {
+	if kind, special := kindsByRoot[r.Traversal.RootName()]; special && kind == ResourceSubject {
+		return r.Traversal[3:]
 	}
-	if len(r.Traversal) <= at {
-		return nil
-	}
-	return r.Traversal[at]
+	return r.Traversal[2:]
 }
 
 // firstAttribute gives the name that a traversal begins with, an index before it left aside; ""

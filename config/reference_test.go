@@ -101,6 +101,9 @@ func TestReferences(t *testing.T) {
 		`x`:                                               `(invalid reference)`,
 		`module.a.b`:                                      `module.a`,
 		`self.name`:                                       `self`,
+		`resource.h.h["a"].name`:                          `h.h["a"]`,
+		`resource.h.h[each.key].name`:                     `h.h[each.key] each.key`,
+		`resource.h`:                                      `(invalid reference)`,
 	}
 	for src, want := range tests {
 		t.Run(src, func(t *testing.T) {
@@ -276,6 +279,9 @@ check "c" {
 		`veth_pair`:              `x:1,1-10: Invalid reference; veth_pair is not complete. Write it with a name, as in veth_pair.uplink.`,
 		`up`:                     `x:1,1-3: Invalid reference; up is not a value.`,
 		`brigde`:                 `x:1,1-7: Invalid reference; Did you mean "bridge"?`,
+		`resource.bridge.lan`:    ``,
+		`resource.bridge.lna.a`:  `x:1,1-20: Reference to undeclared resource; There is no resource bridge.lna in this configuration. Did you mean "bridge.lan"?`,
+		`resource.bridge`:        `x:1,1-16: Invalid reference; resource.bridge is not complete. Write it with a name, as in resource.veth_pair.uplink.`,
 		`module`:                 `x:1,1-7: Invalid reference; module is not complete. Write it with a name, as in module.lab.subnet.`,
 		`terraform.workspace`:    `x:1,1-20: Invalid reference; The name of the workspace is diyform.workspace.`,
 		`diyform.workspace`:      ``,

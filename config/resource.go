@@ -18,7 +18,7 @@ var metaSchema = &hcl.BodySchema{
 }
 
 // reservedTypes begin references to something else, so nothing could refer to such a resource.
-var reservedTypes = []string{"count", "data", "diyform", "each", "local", "module", "path", "self", "var"}
+var reservedTypes = []string{"count", "data", "diyform", "each", "local", "module", "path", "resource", "self", "var"}
 
 func (c *Config) addResource(block *hcl.Block) hcl.Diagnostics {
 	r, diags := c.decodeResource(block)

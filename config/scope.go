@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
+	"github.com/zclconf/go-cty/cty"
 
 	"github.com/diyform/diyform/internal/addr"
 	"github.com/diyform/diyform/internal/diag"
@@ -72,11 +73,11 @@ func (c *Config) CheckReferences(refs []Reference, at Scope) hcl.Diagnostics {
 
 func (c *Config) checkResourceReference(ref Reference, at Scope) hcl.Diagnostics {
 	res := c.Path.Resource(ref.Subject.Resource)
-	if r, ok := c.Resources[res]; ok {
-		return checkInstanceKey(ref, &r.Repetition)
-	}
 	if at.Data != nil && at.Data.Addr == res {
 		return nil
+	}
+	if r, ok := c.Resources[res]; ok {
+		return checkIndex(ref, &r.Repetition)
 	}
 	what := "resource"
 	if res.Mode == addr.Data {
@@ -91,6 +92,11 @@ func (c *Config) checkResourceReference(ref Reference, at Scope) hcl.Diagnostics
 	if at.Data != nil && at.Data.Addr.Type == res.Type && res.Mode == addr.Data {
 		return undeclared(ref, what, name, []string{at.Data.Addr.Local().String()}, "")
 	}
+	other := res
+	other.Mode = addr.Data - res.Mode
+	if c.Resources[other] != nil {
+		return undeclared(ref, what, name, nil, fmt.Sprintf(" Did you mean %q?", other.Local()))
+	}
 	return undeclared(ref, what, name, c.namesLike(res), "")
 }
 
@@ -101,9 +107,12 @@ func (c *Config) checkModuleReference(ref Reference) hcl.Diagnostics {
 	if !ok {
 		return undeclared(ref, "module block", name, keysOf(c.Calls), "")
 	}
+	if diags := checkIndex(ref, &call.Repetition); diags.HasErrors() {
+		return diags
+	}
 	child := c.Children[name]
 	if child == nil || ref.Output == "" || child.Outputs[ref.Output] != nil {
-		return checkInstanceKey(ref, &call.Repetition)
+		return nil
 	}
 	hint := diag.Suggest(ref.Output, keysOf(child.Outputs))
 	switch {
@@ -117,27 +126,28 @@ func (c *Config) checkModuleReference(ref Reference) hcl.Diagnostics {
 		fmt.Sprintf("The module %q, called at %s, has no output %q.%s", name, call.DeclRange, ref.Output, hint))
 }
 
-// checkInstanceKey finds a reference to an attribute of all instances at once, and one to an
-// instance of a block that has no instances.
-func checkInstanceKey(ref Reference, r *Repetition) hcl.Diagnostics {
-	repeated, example := "", ""
-	switch {
-	case r.ForEach != nil:
-		repeated, example = "for_each", "[each.key]"
-	case r.Count != nil:
-		repeated, example = "count", "[count.index]"
+// checkIndex finds attributes of a block that is repeated, where an instance has to be named, and
+// numbers of instances of one that is not.
+func checkIndex(ref Reference, r *Repetition) hcl.Diagnostics {
+	steps := len(ref.Traversal) - len(ref.Rest())
+	if len(ref.Traversal) == steps {
+		return nil
 	}
-	switch step := ref.nextStep().(type) {
+	what := text(ref.Traversal[:steps])
+	switch next := ref.Traversal[steps].(type) {
 	case hcl.TraverseAttr:
-		if repeated != "" {
-			return referenceError(ref, "Missing key of an instance",
-				fmt.Sprintf("%[1]s has %[2]s, so .%[3]s has to be taken of one instance, as in %[1]s%[4]s.%[3]s, or of all of them: [for i in %[1]s : i.%[3]s].",
-					ref.Subject, repeated, step.Name, example))
+		if r.Count != nil {
+			return referenceError(ref, "Missing instance key", fmt.Sprintf("%[1]s has count, so %[1]s.%[2]s is of no one instance. "+
+				"Name one, as in %[1]s[0].%[2]s, or take all: %[1]s[*].%[2]s.", what, next.Name))
+		}
+		if r.ForEach != nil {
+			return referenceError(ref, "Missing instance key", fmt.Sprintf("%[1]s has for_each, so %[1]s.%[2]s is of no one instance. "+
+				"Name one, as in %[1]s[each.key].%[2]s, or take all: [for x in %[1]s : x.%[2]s].", what, next.Name))
 		}
 	case hcl.TraverseIndex:
-		if repeated == "" {
-			return referenceError(ref, "Key of an instance where there is one only",
-				fmt.Sprintf("%[1]s has neither count nor for_each, so there is nothing to choose from. Leave the key out: %[1]s.", ref.Subject))
+		if r.Count == nil && r.ForEach == nil && next.Key.Type() == cty.Number {
+			return referenceError(ref, "Unexpected instance key",
+				fmt.Sprintf("%s has neither count nor for_each, so there is one of it, which has no number. Remove the index.", what))
 		}
 	}
 	return nil
@@ -190,7 +200,7 @@ func checkFixed(ref Reference, root string, names []string, exists bool, argumen
 	}
 	if !exists {
 		return referenceError(ref, "Reference without a value here",
-			fmt.Sprintf("%s has a value only in the arguments of a resource or data block with %s.",
+			fmt.Sprintf("%s has a value only in the arguments of a resource, data or module block with %s.",
 				ref.Subject, argument))
 	}
 	return nil
@@ -220,6 +230,7 @@ func (c *Config) invalidReference(ref Reference) hcl.Diagnostics {
 	examples := map[string]string{
 		"var": "var.subnet", "local": "local.hosts", "each": "each.key", "count": "count.index",
 		"path": "path.module", "data": "data.default_route.wan", "module": "module.lab.subnet", "diyform": "diyform.workspace",
+		"resource": "resource.veth_pair.uplink",
 	}
 	for _, a := range c.addresses() {
 		if a.Mode == addr.Managed {

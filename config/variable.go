@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -74,6 +75,23 @@ func (v *Variable) decodeType(attr *hcl.Attribute) hcl.Diagnostics {
 	}
 	ty, defaults, diags := typeexpr.TypeConstraintWithDefaults(attr.Expr)
 	v.Type, v.TypeDefaults, v.literal = ty, defaults, ty.IsPrimitiveType()
+	return explainType(diags)
+}
+
+var typeNames = []string{"any", "bool", "list", "map", "number", "object", "set", "string", "tuple"}
+
+// explainType adds to errors about a type what was probably meant, which the library that reads
+// types does not say.
+func explainType(diags hcl.Diagnostics) hcl.Diagnostics {
+	for _, d := range diags {
+		var name string
+		switch n, _ := fmt.Sscanf(d.Detail, "The keyword %q is not a valid type specification.", &name); {
+		case n == 1:
+			d.Detail += diag.Suggest(name, typeNames)
+		case strings.HasPrefix(d.Detail, "A type specification is either"):
+			d.Detail += " It is written without quotes."
+		}
+	}
 	return diags
 }
 
@@ -81,10 +99,11 @@ func (v *Variable) decodeDefault(attr *hcl.Attribute) hcl.Diagnostics {
 	if attr == nil {
 		return nil
 	}
-	val, diags := attr.Expr.Value(nil)
+	diags := checkLiteral(attr)
 	if diags.HasErrors() {
 		return diags
 	}
+	val, _ := attr.Expr.Value(nil)
 	val, err := v.convert(val)
 	if err == nil && val.IsNull() && !v.Nullable {
 		err = fmt.Errorf("null is not allowed, since nullable is false")
@@ -111,7 +130,15 @@ func (v *Variable) convert(val cty.Value) (cty.Value, error) {
 	}
 	out, err := convert.Convert(val, v.Type)
 	if err != nil {
-		return cty.NilVal, fmt.Errorf("%s", convert.MismatchMessage(val.Type(), v.Type))
+		return cty.NilVal, errors.New(mismatch(val.Type(), v.Type))
 	}
 	return out, nil
+}
+
+// mismatch says why a value of one type cannot become one of another.
+func mismatch(got, want cty.Type) string {
+	if got.IsTupleType() && want.IsTupleType() && got.Length() != want.Length() {
+		return fmt.Sprintf("it has %d and needs %d elements: %s", got.Length(), want.Length(), typeexpr.TypeString(want))
+	}
+	return convert.MismatchMessage(got, want)
 }

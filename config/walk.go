@@ -73,6 +73,29 @@ func HasDynamic(body hcl.Body, spec hcldec.Spec) bool {
 	return false
 }
 
+// Dynamic is a dynamic block.
+type Dynamic struct {
+	Content  hcl.Body
+	DefRange hcl.Range
+}
+
+// DynamicBlock gives the one dynamic block of a body that stands for blocks of a type, or nil.
+func DynamicBlock(body hcl.Body, name string) *Dynamic {
+	content, _, _ := body.PartialContent(&hcl.BodySchema{Blocks: []hcl.BlockHeaderSchema{dynamicHeader}})
+	var found *Dynamic
+	for _, block := range content.Blocks {
+		if block.Labels[0] != name {
+			continue
+		}
+		inner, _, _ := block.Body.PartialContent(dynamicSchema)
+		if found != nil || len(inner.Blocks) != 1 {
+			return nil
+		}
+		found = &Dynamic{Content: inner.Blocks[0].Body, DefRange: block.DefRange}
+	}
+	return found
+}
+
 // dynamicReferences gives what a dynamic block refers to. Its iterator is no reference.
 func dynamicReferences(block *hcl.Block, spec hcldec.Spec) []Reference {
 	content, _, _ := block.Body.PartialContent(dynamicSchema)

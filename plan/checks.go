@@ -59,7 +59,7 @@ func (p *Plan) runCheck(ctx context.Context, m *module, k *config.Check) (*Check
 	result := &CheckResult{Module: m.addr, Name: k.Name, Passed: true}
 	var diags hcl.Diagnostics
 	fail := func(problems hcl.Diagnostics) {
-		for _, d := range problems {
+		for _, d := range Explain(problems) {
 			result.Passed = false
 			if message, failed := d.Extra.(failedAssertion); failed {
 				result.Failures = append(result.Failures, string(message))
@@ -134,7 +134,7 @@ func (m *module) assert(k *config.Check, data cty.Value, a config.Condition) hcl
 	case holds.True():
 		return nil
 	}
-	failed := diag.Error(&at, "Check failed", fmt.Sprintf("%s\n\nThis is the check %q.", message, k.Name))
+	failed := diag.Error(&at, "Check failed", fmt.Sprintf("%s\n\nThis is %s.", message, m.nameOf("the check", k.Name)))
 	failed.Extra = failedAssertion(message)
 	return hcl.Diagnostics{diag.InExpression(failed, a.Condition, scope)}
 }

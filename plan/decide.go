@@ -77,6 +77,9 @@ func (d *decision) run(order []node) hcl.Diagnostics {
 			case config.ModuleSubject:
 				diags = append(diags, m.expandCall(n.subject.Name)...)
 			case config.VariableSubject:
+				if !d.focus.all {
+					continue // it may be none that the plan is about
+				}
 				_, more := m.variable(n.subject.Name) // so that it is told what is wrong with one that nobody uses
 				diags = append(diags, more...)
 			case config.ValidationSubject:
@@ -281,7 +284,7 @@ func (p *Plan) deletion(a addr.Instance) *Change {
 			c.Range = &r.DeclRange
 		}
 	}
-	if rec.Actual != nil && p.letsGo(a) != nil {
+	if kept, _ := p.keptBy(a); kept && rec.Actual != nil {
 		c.Action, c.Releases = Forget, true
 		return c
 	}

@@ -83,13 +83,17 @@ func argumentRange(body hcl.Body, s *schema.Schema, path string) *hcl.Range {
 	if b == nil {
 		return nil
 	}
+	nested := content.Blocks.OfType(name)
+	if len(nested) == 0 {
+		return dynamicRange(body, b, path)
+	}
 	nth := 0
 	if b.Nesting == schema.List {
 		var index string
 		index, rest, _ = strings.Cut(rest, ".")
 		_, _ = fmt.Sscan(index, &nth)
 	}
-	for _, block := range content.Blocks.OfType(name) {
+	for _, block := range nested {
 		if nth--; nth >= 0 {
 			continue
 		}
@@ -99,6 +103,22 @@ func argumentRange(body hcl.Body, s *schema.Schema, path string) *hcl.Range {
 		return block.DefRange.Ptr()
 	}
 	return nil
+}
+
+// dynamicRange finds where the argument at path is set in the content of a dynamic block.
+func dynamicRange(body hcl.Body, b *schema.Block, path string) *hcl.Range {
+	steps := strings.Split(path, ".")[1:]
+	if b.Nesting == schema.List && len(steps) > 0 {
+		steps = steps[1:] // which of the blocks that came of it
+	}
+	dynamic := config.DynamicBlock(body, b.Name)
+	if dynamic == nil {
+		return nil
+	}
+	if rng := argumentRange(dynamic.Content, b.Schema, strings.Join(steps, ".")); rng != nil {
+		return rng
+	}
+	return &dynamic.DefRange
 }
 
 // located makes diagnostics that name the resource at fault, for those without a place.

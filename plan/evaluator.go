@@ -175,7 +175,8 @@ func (e *Evaluator) Arguments(a addr.Instance) (cty.Value, hcl.Diagnostics) {
 
 // Value evaluates an expression that stands in the root module outside of any block.
 func (e *Evaluator) Value(expr hcl.Expression) (cty.Value, hcl.Diagnostics) {
-	return e.root.value(expr)
+	v, diags := e.root.value(expr)
+	return v, Explain(diags)
 }
 
 // scope is that of an instance's arguments. What all instances of the block see alike is made

@@ -173,10 +173,16 @@ func (m *module) enabled(r *config.Repetition) (bool, hcl.Diagnostics) {
 	case err != nil || yes.IsNull():
 		return fail("enabled must be true or false.")
 	case !yes.IsKnown():
-		return fail("enabled depends on values that are known only after apply, so it cannot be planned whether the resource exists.")
+		return fail("enabled depends on values that are known only after apply, so it cannot be planned whether the resource exists. " + exclude)
 	}
 	return yes.True(), diags
 }
+
+// What helps where values are known only after apply.
+const (
+	knownKeys = "Take a map whose keys are known, and put what is not into its values. "
+	exclude   = "To plan in two steps, leave it out of the first by -exclude."
+)
 
 // maxCount keeps a slip of the pen from taking all memory.
 const maxCount = 1_000_000
@@ -199,7 +205,7 @@ func (m *module) expandCount(x *expansion, r *config.Repetition) hcl.Diagnostics
 	case err != nil:
 		return fail("count must be a whole number: " + diag.Sentence(err.Error()))
 	case !n.IsKnown():
-		return fail("count depends on values that are known only after apply, so the number of instances cannot be planned.")
+		return fail("count depends on values that are known only after apply, so the number of instances cannot be planned. " + exclude)
 	case n.IsNull():
 		return fail("count must be a whole number, not null.")
 	default:
@@ -225,7 +231,7 @@ func (m *module) expandForEach(x *expansion, r *config.Repetition) hcl.Diagnosti
 		return append(diags, diag.Error(&rng, "Invalid for_each", detail))
 	}
 	if v.HasMark(marks.Sensitive) {
-		return fail("for_each holds a sensitive value, and instance keys are always shown.")
+		return fail("for_each holds a sensitive value, and instance keys are always shown. Keys that may be shown are made so by nonsensitive().")
 	}
 	if v.HasMark(marks.Ephemeral) {
 		return fail("for_each comes from an ephemeral value, and instances are recorded.")
@@ -233,7 +239,7 @@ func (m *module) expandForEach(x *expansion, r *config.Repetition) hcl.Diagnosti
 	t := v.Type()
 	switch {
 	case !v.IsKnown():
-		return fail("for_each depends on values that are known only after apply, so the instances cannot be planned.")
+		return fail("for_each depends on values that are known only after apply, so the instances cannot be planned. " + knownKeys + exclude)
 	case v.IsNull():
 		return fail("for_each must be a map or a set of strings, not null.")
 	case t.Equals(cty.Set(cty.DynamicPseudoType)) && v.LengthInt() == 0:
@@ -247,8 +253,11 @@ func (m *module) expandForEach(x *expansion, r *config.Repetition) hcl.Diagnosti
 		if t.IsSetType() {
 			k = elem
 		}
-		if !k.IsKnown() || k.IsNull() {
-			return fail("for_each has an element that is null or known only after apply, so the instances cannot be planned.")
+		switch {
+		case !k.IsKnown():
+			return fail("for_each has an element that is known only after apply, so the instances cannot be planned. " + knownKeys + exclude)
+		case k.IsNull():
+			return fail("for_each has an element that is null. Only texts are keys: leave it out, as compact() does.")
 		}
 		key := addr.StringKey(k.AsString())
 		x.keys = append(x.keys, key)

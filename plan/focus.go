@@ -140,7 +140,7 @@ func (p *Plan) checkChosen(d Dependency) hcl.Diagnostics {
 		}
 	}
 	return hcl.Diagnostics{diag.Error(nil, "No such resource",
-		fmt.Sprintf("Neither configuration nor state has %s.%s", d, diag.Suggest(d.Block.String(), known)))}
+		fmt.Sprintf("Neither configuration nor state has %s.%s", d, diag.Suggest(d.String(), known)))}
 }
 
 func reversed(links map[addr.Resource][]addr.Resource) map[addr.Resource][]addr.Resource {
@@ -260,17 +260,27 @@ func (p *Plan) concerns(o *config.Output) bool {
 	return true
 }
 
-// checkReplace refuses an address of -replace that is no instance.
+// checkReplace refuses an address of -replace that is no instance, or none that the plan can replace.
 func (p *Plan) checkReplace() hcl.Diagnostics {
 	var diags hcl.Diagnostics
 	for _, a := range p.Input.Options.Replace {
-		if c := p.byAddress[a]; c != nil && c.Action != Delete && c.Action != Forget {
+		c := p.byAddress[a]
+		switch {
+		case c != nil && c.Untouched:
+			diags = append(diags, diag.Error(nil, "Nothing to replace",
+				fmt.Sprintf("-replace names %s, which -target or -exclude leaves out of the plan.", a)))
+			continue
+		case c != nil && a.Mode == addr.Data:
+			diags = append(diags, diag.Error(nil, "Nothing to replace",
+				fmt.Sprintf("-replace names %s, which is data: it is read and never made.", a)))
+			continue
+		case c != nil && c.Action != Delete && c.Action != Forget:
 			continue
 		}
 		var known, instances []string
 		for _, c := range p.Changes {
 			known = append(known, c.Address.String())
-			if c.Address.Resource == a.Resource && c.Action != Delete && c.Action != Forget {
+			if a.Key.IsZero() && c.Address.Resource == a.Resource && c.Action != Delete && c.Action != Forget {
 				instances = append(instances, c.Address.String())
 			}
 		}

@@ -77,3 +77,27 @@ func FuzzPath(f *testing.F) {
 		}
 	})
 }
+
+// A dependency is written to what parses to the same, and covers what it names.
+func FuzzParseDependency(f *testing.F) {
+	for _, seed := range []string{"box.a", `box.a["k"]`, "module.m", `module.m[0].data.lookup.d`, `module.m["a.b"].module.n`, "data.data.data"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		d, err := ParseDependency(text)
+		if err != nil {
+			return
+		}
+		again, err := ParseDependency(d.String())
+		if err != nil || again != d {
+			t.Errorf("%q is written as %q, which gives %#v, %v", text, d, again, err)
+		}
+		a := d.Block.Instance(d.Key)
+		if d.isModule() {
+			a = d.Block.Module.Resource(addr.Resource{Type: "box", Name: "x"}).Instance(addr.Key{})
+		}
+		if !d.Covers(a) {
+			t.Errorf("%q does not cover %s", d, a)
+		}
+	})
+}

@@ -65,7 +65,7 @@ func leadsNowhere(t cty.Type, path cty.Path) string {
 		case t.IsObjectType() && isAttr && t.HasAttribute(attr.Name):
 			t = t.AttributeType(attr.Name)
 		case t.IsObjectType() && isAttr:
-			return fmt.Sprintf("%s is no argument.%s", formatPath(path[:i+1]), diag.Suggest(attr.Name, sortedNames(t.AttributeTypes())))
+			return fmt.Sprintf("%s is no argument that configuration sets.%s", formatPath(path[:i+1]), diag.Suggest(attr.Name, sortedNames(t.AttributeTypes())))
 		case t.IsMapType() && (isAttr || keyOf(step) == cty.String), t.IsListType() && keyOf(step) == cty.Number:
 			t = t.ElementType()
 		case t == cty.DynamicPseudoType:
@@ -251,17 +251,22 @@ func (p *Plan) checkProtected() hcl.Diagnostics {
 		if r == nil || !r.Lifecycle.PreventDestroy || !c.removes() || c.Deposed {
 			continue
 		}
-		why := ""
-		if c.Reason != "" {
-			why = fmt.Sprintf(" (%s)", c.Reason)
-		} else if d := c.replacing(); d != "" {
-			why = fmt.Sprintf(" (%s cannot change in place)", d)
-		}
 		diags = append(diags, diag.Error(&r.DeclRange, "Protected resource would be destroyed",
 			fmt.Sprintf("%s has prevent_destroy = true, and this plan would %s it%s. Take prevent_destroy away, or undo what "+
-				"asks for that.", c.Address, c.Action, why)))
+				"asks for that.", c.Address, c.Action, c.why())))
 	}
 	return diags
+}
+
+// why says in brackets what asks for a replacement or deletion, where that is known.
+func (c *Change) why() string {
+	if c.Reason != "" {
+		return fmt.Sprintf(" (%s)", c.Reason)
+	}
+	if d := c.replacing(); d != "" {
+		return fmt.Sprintf(" (%s cannot change in place)", d)
+	}
+	return ""
 }
 
 // replacing names the first difference that asks for a replacement, or "".

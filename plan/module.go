@@ -214,7 +214,7 @@ func (m *module) output(name string) (cty.Value, hcl.Diagnostics) {
 		if diags.HasErrors() {
 			return cty.DynamicVal, diags
 		}
-		if diags = conditionErrors(o.Conditions, ctx, "Precondition failed", m.outputName(name),
+		if diags = conditionErrors(o.Conditions, ctx, "Precondition failed", m.nameOf("output", name),
 			diag.Condition{Object: m.named("output." + name)}); diags.HasErrors() {
 			return cty.DynamicVal, diags
 		}
@@ -232,11 +232,12 @@ func (m *module) output(name string) (cty.Value, hcl.Diagnostics) {
 	})
 }
 
-func (m *module) outputName(name string) string {
+// nameOf names what the module declares, for people: `output "gateway" of module.lab`.
+func (m *module) nameOf(what, name string) string {
 	if m.addr.IsRoot() {
-		return fmt.Sprintf("output %q", name)
+		return fmt.Sprintf("%s %q", what, name)
 	}
-	return fmt.Sprintf("output %q of %s", name, m.addr)
+	return fmt.Sprintf("%s %q of %s", what, name, m.addr)
 }
 
 func ephemeralOutput(o *config.Output, root bool) *hcl.Diagnostic {

@@ -37,6 +37,10 @@ func (p *Plan) planOutputs() hcl.Diagnostics {
 		}
 		v, sensitive, more := p.output(name)
 		diags = append(diags, more...)
+		if !more.HasErrors() && v.IsWhollyKnown() {
+			_, more = p.encode(name, v, sensitive)
+			diags = append(diags, more...)
+		}
 		o := &OutputChange{Name: name, Action: Create, Before: cty.NullVal(cty.DynamicPseudoType), After: v, Sensitive: sensitive}
 		if old := p.Input.State.Outputs[name]; old != nil {
 			before, err := DecodeOutput(old)
@@ -118,14 +122,23 @@ func (p *Plan) EvaluateOutputs() (map[string]*state.Output, hcl.Diagnostics) {
 		if more.HasErrors() || !v.IsWhollyKnown() {
 			continue // of a resource that failed: the output has no value yet
 		}
-		encoded, err := encodeOutput(v, sensitive)
-		if err != nil {
-			diags = append(diags, diag.Error(nil, "Output cannot be recorded", diag.Sentence(err.Error())))
-			continue
+		encoded, more := p.encode(name, v, sensitive)
+		if diags = append(diags, more...); !more.HasErrors() {
+			out[name] = encoded
 		}
-		out[name] = encoded
 	}
 	return out, diags
+}
+
+// encode gives what is recorded of an output.
+func (p *Plan) encode(name string, v cty.Value, sensitive bool) (*state.Output, hcl.Diagnostics) {
+	encoded, err := encodeOutput(v, sensitive)
+	if err != nil {
+		rng := p.Input.Config.Outputs[name].Expr.Range()
+		return nil, hcl.Diagnostics{diag.Error(&rng, "Output cannot be recorded",
+			fmt.Sprintf("The value of output %q cannot be written down: %s", name, diag.Sentence(err.Error())))}
+	}
+	return encoded, nil
 }
 
 func encodeOutput(v cty.Value, sensitive bool) (*state.Output, error) {

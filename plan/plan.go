@@ -188,7 +188,9 @@ func (p *Plan) NeedsApply() bool {
 	if p.HasChanges() || p.HasMoves() || len(p.Drift)+len(p.Restored) > 0 {
 		return true
 	}
-	return slices.ContainsFunc(p.Changes, func(c *Change) bool { return c.Action == Forget || c.Action == Read || c.Adopts() })
+	return slices.ContainsFunc(p.Changes, func(c *Change) bool {
+		return c.Action == Forget || c.Action == Read || c.Adopts() || p.staysOtherwise(c)
+	})
 }
 
 // Count gives how many objects the plan adds, changes and destroys. A replacement adds one
@@ -232,7 +234,7 @@ func New(ctx context.Context, in Input) (*Plan, hcl.Diagnostics) {
 		in.Time = time.Now().UTC()
 	}
 	p := &Plan{Input: in}
-	diags := diag.Distinct(p.make(ctx))
+	diags := diag.Distinct(Explain(p.make(ctx)))
 	if diags.HasErrors() {
 		return nil, diags
 	}
@@ -295,6 +297,7 @@ func (p *Plan) make(ctx context.Context) hcl.Diagnostics {
 	diags = append(diags, p.checkReleases()...)
 	diags = append(diags, p.checkReplace()...)
 	diags = append(diags, p.checkProtected()...)
+	diags = append(diags, p.checkStays()...)
 	diags = append(diags, p.checkTwo()...)
 	diags = append(diags, p.checkNeeds()...)
 	diags = append(diags, p.checkContradictions()...)
@@ -309,8 +312,14 @@ func (p *Plan) make(ctx context.Context) hcl.Diagnostics {
 	}
 	p.noteCollateral()
 	diags = append(diags, p.warnRemote()...)
-	if !diags.HasErrors() && !p.HasChanges() {
+	if !diags.HasErrors() && !p.HasChanges() && !p.readsLater() {
+		p.Begin() // a check may ask what time it is
 		diags = append(diags, p.RunChecks(ctx)...)
 	}
 	return diags
+}
+
+// readsLater reports whether there is data to be read while applying, after which checks are run.
+func (p *Plan) readsLater() bool {
+	return slices.ContainsFunc(p.Changes, func(c *Change) bool { return c.Action == Read })
 }

@@ -63,6 +63,57 @@ func (p *Plan) letsGo(a addr.Instance) *config.Removed {
 	return nil
 }
 
+// Stays reports whether an object stays when its resource goes: destroy = false in its lifecycle
+// block, or in the one that it had.
+func (p *Plan) Stays(a addr.Instance) bool {
+	if p.Input.Config != nil {
+		if r := p.Input.Config.Resource(a.Resource); r != nil {
+			return r.Lifecycle.Stays
+		}
+	}
+	rec := p.recorded[a]
+	return rec != nil && rec.Record.Stays
+}
+
+// staysOtherwise reports whether a record says otherwise than configuration whether its object
+// stays.
+func (p *Plan) staysOtherwise(c *Change) bool {
+	rec := p.recorded[c.Address]
+	return rec != nil && rec.Record != nil && !c.Untouched && rec.Record.Stays != p.Stays(c.Address)
+}
+
+// keptBy gives where it says that an object stays when its resource goes, or nil: a removed
+// block before the lifecycle block.
+func (p *Plan) keptBy(a addr.Instance) (kept bool, at *hcl.Range) {
+	if r := p.letsGo(a); r != nil {
+		return true, &r.FromRange
+	}
+	if !p.Stays(a) {
+		return false, nil
+	}
+	if p.Input.Config != nil {
+		if r := p.Input.Config.Resource(a.Resource); r != nil {
+			return true, &r.Lifecycle.StaysRange
+		}
+	}
+	return true, nil
+}
+
+// checkStays finds resources that would be replaced although their objects stay.
+func (p *Plan) checkStays() hcl.Diagnostics {
+	var diags hcl.Diagnostics
+	for _, c := range p.Changes {
+		if c.Action != Replace || !p.Stays(c.Address) {
+			continue
+		}
+		_, at := p.keptBy(c.Address)
+		diags = append(diags, diag.Error(at, "An object that stays would be replaced",
+			fmt.Sprintf("%s has destroy = false, and this plan would replace it%s. Undo what asks for that; or take destroy = false away, "+
+				"and the object goes; or let go of it by a removed block first.", c.Address, c.why())))
+	}
+	return diags
+}
+
 // isWithin reports whether an instance is of a resource, or in a module, that is named without
 // keys, from a module on.
 func isWithin(a addr.Instance, in []addr.ModuleStep, e addr.Endpoint) bool {
@@ -91,7 +142,7 @@ func (p *Plan) checkReleases() hcl.Diagnostics {
 		if !c.Releases {
 			continue
 		}
-		at := &p.letsGo(c.Address).FromRange
+		_, at := p.keptBy(c.Address)
 		if t := p.Input.Registry.Type(c.Address.Type); !t.Releases() {
 			diags = append(diags, diag.Error(at, "The object cannot be let go of",
 				fmt.Sprintf("%s cannot stay without diyform. %s", c.Address, t.RefuseRelease())))

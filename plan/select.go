@@ -33,8 +33,12 @@ func (m *module) addObjects(ctx *hcl.EvalContext, refs []config.Reference) hcl.D
 			managed.add(sel.block.cfg.Addr, v)
 		}
 	}
-	for name, v := range managed.values() {
+	values := managed.values()
+	for name, v := range values {
 		ctx.Variables[name] = v
+	}
+	if slices.ContainsFunc(refs, func(ref config.Reference) bool { return ref.Traversal.RootName() == "resource" }) {
+		ctx.Variables["resource"] = cty.ObjectVal(values)
 	}
 	if data != nil {
 		ctx.Variables["data"] = cty.ObjectVal(data.values())

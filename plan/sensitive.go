@@ -3,7 +3,6 @@ package plan
 import (
 	"cmp"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
@@ -127,47 +126,5 @@ func (r *Recorded) Hides(attribute string) bool {
 }
 
 func censor(diags hcl.Diagnostics, v cty.Value, sensitive []cty.Path) hcl.Diagnostics {
-	secrets := secretTexts(v, sensitive)
-	if len(secrets) == 0 {
-		return diags
-	}
-	replacer := strings.NewReplacer(secrets...)
-	out := make(hcl.Diagnostics, len(diags))
-	for i, d := range diags {
-		copied := *d
-		copied.Summary, copied.Detail = replacer.Replace(d.Summary), replacer.Replace(d.Detail)
-		out[i] = &copied
-	}
-	return out
-}
-
-// secretTexts lists how the sensitive parts of v may be written, each before what stands in
-// for it; longer ones first, for one may be part of another.
-func secretTexts(v cty.Value, sensitive []cty.Path) []string {
-	var texts []string
-	for _, p := range sensitive {
-		part, err := p.Apply(v)
-		if err != nil {
-			continue // not set
-		}
-		_ = cty.Walk(part, func(_ cty.Path, leaf cty.Value) (bool, error) {
-			switch {
-			case !leaf.IsKnown() || leaf.IsNull():
-			case leaf.Type() == cty.String:
-				quoted := strconv.Quote(leaf.AsString())
-				texts = append(texts, leaf.AsString(), quoted[1:len(quoted)-1])
-			case leaf.Type() == cty.Number:
-				texts = append(texts, Format(leaf))
-			}
-			return true, nil
-		})
-	}
-	slices.SortFunc(texts, func(a, b string) int { return cmp.Or(cmp.Compare(len(b), len(a)), cmp.Compare(a, b)) })
-	var pairs []string
-	for _, text := range slices.Compact(texts) {
-		if text != "" {
-			pairs = append(pairs, text, Hidden)
-		}
-	}
-	return pairs
+	return replaceSecrets(diags, secretTexts(parts(v, sensitive)))
 }

@@ -47,7 +47,7 @@ func Validate(cfg *config.Config, registry *providers.Registry) hcl.Diagnostics 
 	for _, c := range cfg.All() {
 		diags = append(diags, e.suggestAttributes(c, e.validateModule(c))...)
 	}
-	return diag.InOrder(diag.Distinct(diags))
+	return diag.InOrder(diag.Distinct(Explain(diags)))
 }
 
 func (e *Evaluator) validateModule(c *config.Config) hcl.Diagnostics {
@@ -149,11 +149,7 @@ func (e *Evaluator) attributeOf(c *config.Config, ref config.Reference) (name st
 	if ref.Subject.Kind != config.ResourceSubject || b == nil {
 		return "", nil
 	}
-	at := 2
-	if ref.Subject.Resource.Mode == addr.Data {
-		at = 3
-	}
-	for _, step := range ref.Traversal[min(at, len(ref.Traversal)):] {
+	for _, step := range ref.Rest() {
 		if attr, ok := step.(hcl.TraverseAttr); ok {
 			return attr.Name, sortedNames(b.schema.ImpliedType().AttributeTypes())
 		}
@@ -263,11 +259,23 @@ func (e *Evaluator) validateBlock(c *config.Config, r *config.Resource) hcl.Diag
 	scope := e.unknownContext(c, &r.Repetition)
 	v, diags := hcldec.Decode(dynblock.Expand(r.Body, scope), s.Spec(), scope)
 	if diags.HasErrors() {
-		return explainComputed(r, s, diags)
+		return suggestBlocks(s, explainComputed(r, s, diags))
 	}
 	diags = append(diags, e.checkIgnored(r)...)
-	diags = append(diags, checkEphemeral(r.Addr, r, s, v)...)
+	if c.Resources[r.Addr] != nil { // the data of a check is not recorded
+		diags = append(diags, checkEphemeral(r.Addr, r, s, v)...)
+	}
+	diags = append(diags, e.checkStaying(r)...)
 	return append(diags, e.checkArguments(r, s, v)...)
+}
+
+// checkStaying refuses destroy = false of a type whose objects cannot stay without diyform.
+func (e *Evaluator) checkStaying(r *config.Resource) hcl.Diagnostics {
+	if t := e.registry.Type(r.Addr.Type); r.Lifecycle.Stays && !t.Releases() {
+		return hcl.Diagnostics{diag.Error(&r.Lifecycle.StaysRange, "The object cannot be let go of",
+			fmt.Sprintf("With destroy = false %s would stay when the resource goes, and it cannot stay without diyform. %s", r.Addr, t.RefuseRelease()))}
+	}
+	return nil
 }
 
 // explainComputed tells who sets an attribute that only diyform can set what it is, where
@@ -286,6 +294,42 @@ func explainComputed(r *config.Resource, s *schema.Schema, diags hcl.Diagnostics
 				diags[i] = diag.Error(d.Subject, "Attribute cannot be set",
 					fmt.Sprintf("%q is what diyform finds out about a %s, for others to refer to. Remove it here.", attr.Name, r.Addr.Type))
 			}
+		}
+	}
+	return diags
+}
+
+// ofTerraform are arguments and blocks of every resource in Terraform, and why there are none here.
+var ofTerraform = map[string]string{
+	"provider":    "Providers are built in, and nothing of them is configured. Remove it.",
+	"provisioner": "A command that is to run belongs into a container, and what is to be tested into a check block.",
+	"connection":  "Nothing is made on other machines. Remove it.",
+}
+
+// suggestBlocks adds to errors about the label of a dynamic block what was probably meant, which the
+// library that expands them does not, and to those about blocks and arguments of Terraform why.
+func suggestBlocks(s *schema.Schema, diags hcl.Diagnostics) hcl.Diagnostics {
+	var known []string
+	var collect func(*schema.Schema)
+	collect = func(s *schema.Schema) {
+		for _, b := range s.Blocks {
+			known = append(known, b.Name)
+			collect(b.Schema)
+		}
+	}
+	collect(s)
+	for _, d := range diags {
+		var name string
+		n, _ := fmt.Sscanf(d.Detail, "Blocks of type %q are not expected here.", &name)
+		if n == 0 {
+			n, _ = fmt.Sscanf(d.Detail, "An argument named %q is not expected here.", &name)
+		}
+		switch {
+		case n == 0 || strings.Contains(d.Detail, "Did you mean"):
+		case ofTerraform[name] != "":
+			d.Detail += " " + ofTerraform[name]
+		case strings.HasPrefix(d.Detail, "Blocks"):
+			d.Detail += diag.Suggest(name, known)
 		}
 	}
 	return diags
@@ -336,6 +380,7 @@ func (e *Evaluator) unknownNames(c *config.Config) map[string]cty.Value {
 		}
 	}
 	vars := managed.values()
+	vars["resource"] = cty.ObjectVal(managed.values())
 	vars["data"] = cty.ObjectVal(data.values())
 	given := map[string]cty.Value{}
 	for name, v := range c.Variables {

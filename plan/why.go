@@ -57,7 +57,7 @@ func (p *Plan) whyDeleted(a addr.Instance) (reason, words string) {
 	r := p.Input.Config.Resource(a.Resource)
 	switch {
 	case p.Evaluator.modules[a.Module] == nil:
-		return noModule, fmt.Sprintf("%s is no longer in the configuration", a.Module)
+		return noModule, p.whyNoModule(a.Module)
 	case r == nil:
 		return noResourceConfig, "it is no longer in the configuration"
 	}
@@ -76,6 +76,19 @@ func (p *Plan) whyDeleted(a addr.Instance) (reason, words string) {
 		return wrongRepetition, "the block has for_each now"
 	}
 	return wrongRepetition, "the block has neither count nor for_each now"
+}
+
+// whyNoModule says why configuration has an instance of a module no longer.
+func (p *Plan) whyNoModule(of addr.Module) string {
+	for m := of; !m.IsRoot(); {
+		parent, step := m.Split()
+		cfg := p.Input.Config.Module(parent)
+		if cfg != nil && cfg.Calls[step.Name] != nil && cfg.Calls[step.Name].Enabled != nil && p.Evaluator.modules[m] == nil {
+			return fmt.Sprintf("%s is disabled in the configuration", m)
+		}
+		m = parent
+	}
+	return fmt.Sprintf("%s is no longer in the configuration", of)
 }
 
 // StreamReason says the same in the words that Terraform's streams have for it.

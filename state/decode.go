@@ -34,7 +34,7 @@ var (
 	}}
 	resourceMembers = []member{
 		{"schema_version", true}, {"status", true}, {"attributes", false}, {"identity", false},
-		{"sensitive", false}, {"dependencies", false}, {"known_as", false}, {"made_as", false},
+		{"sensitive", false}, {"dependencies", false}, {"stays", false}, {"known_as", false}, {"made_as", false},
 	}
 	resourceShape        = shape{"a resource", append([]member{{"address", true}}, resourceMembers...)}
 	journalResourceShape = shape{"a resource", resourceMembers}
@@ -173,6 +173,8 @@ func (c *cursor) resourceMember(r *Resource, key string) (err error) {
 		r.Sensitive, err = c.strings("the sensitive paths")
 	case "dependencies":
 		r.Dependencies, err = c.strings("the dependencies")
+	case "stays":
+		r.Stays, err = c.bool()
 	case "known_as":
 		r.KnownAs, err = c.address()
 	case "made_as":

@@ -26,7 +26,7 @@ func goldenState(t testing.TB) *State {
 		},
 		&Resource{Address: address(t, `veth_pair.h["a"]`), Status: Tainted, Attributes: json.RawMessage(`{}`)},
 		&Resource{Address: address(t, "bridge.lan[10]"), Status: Unfinished, KnownAs: address(t, "bridge.old"), MadeAs: address(t, "bridge.first")},
-		&Resource{Address: address(t, "bridge.lan[9]"), Status: Ready, Identity: json.RawMessage(`"x"`), KnownAs: address(t, "bridge.lan[9]")},
+		&Resource{Address: address(t, "bridge.lan[9]"), Status: Ready, Stays: true, Identity: json.RawMessage(`"x"`), KnownAs: address(t, "bridge.lan[9]")},
 	)
 	st.Serial = 7
 	st.Outputs["gateway"] = &Output{Type: json.RawMessage(`"string"`), Value: json.RawMessage(`"10.0.0.1"`)}
@@ -51,6 +51,8 @@ func TestGolden(t *testing.T) {
 	equal(t, "attributes", string(r.Attributes), `{"name":"veth0","addresses":["10.0.0.1/24"],"note":"ä<&>\u2028"}`)
 	equal(t, "dependencies", r.Dependencies, []string{"bridge.lan", `network_namespace.h["b"]`})
 	equal(t, "known as", st.Resources[address(t, "bridge.lan[10]")].KnownAs, address(t, "bridge.old"))
+	equal(t, "stays", st.Resources[address(t, "bridge.lan[9]")].Stays, true)
+	equal(t, "does not stay", st.Resources[address(t, "bridge.lan[10]")].Stays, false)
 	equal(t, "known as its own address", st.Resources[address(t, "bridge.lan[9]")].KnownAs, addr.Instance{})
 	equal(t, "made as", st.Resources[address(t, "bridge.lan[10]")].MadeAs, address(t, "bridge.first"))
 	equal(t, "sensitive output", st.Outputs["a key\n"].Sensitive, true)

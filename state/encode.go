@@ -182,6 +182,9 @@ func (e *encoder) resource(r *Resource) {
 	if len(r.Dependencies) > 0 {
 		e.key("dependencies").strings(r.Dependencies)
 	}
+	if r.Stays {
+		e.key("stays").bool(true)
+	}
 	if r.Marked() != r.Address {
 		e.key("known_as").string(r.KnownAs.String())
 	}

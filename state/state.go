@@ -70,6 +70,10 @@ type Resource struct {
 	Sensitive     []string        // paths of attributes that are not to be shown
 	Dependencies  []string        // addresses of instances, or of whole blocks
 
+	// Stays says that the object stays, as nobody's, when the resource goes. It is on record
+	// because configuration may say nothing of the resource then.
+	Stays bool
+
 	// KnownAs is the address that the kernel's marks still carry after the record was moved
 	// to another one, until the object is marked anew. Zero: Address.
 	KnownAs addr.Instance

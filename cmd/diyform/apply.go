@@ -225,7 +225,7 @@ func (s *session) summary(p *plan.Plan, r *apply.Result) {
 	c := palette(s.view.out)
 	counts := counted(r)
 	if p.Input.Mode == plan.Destroy {
-		s.view.printf("\n%s\n", c.Bold(c.Green(fmt.Sprintf("Destroy complete! Resources: %d destroyed.", r.Destroyed))))
+		s.view.printf("\n%s\n", c.Bold(c.Green("Destroy complete! Resources: "+countedGone(r))))
 		return
 	}
 	s.view.printf("\n%s\n", c.Bold(c.Green("Apply complete! Resources: "+counts)))
@@ -239,6 +239,15 @@ func (s *session) summary(p *plan.Plan, r *apply.Result) {
 		s.view.printf("Checks: %d passed, %d failed.\n", passed, len(p.Checks)-passed)
 	}
 	s.printOutputs(r)
+}
+
+// countedGone says how many objects a destroy has taken away, and how many it has left.
+func countedGone(r *apply.Result) string {
+	s := fmt.Sprintf("%d destroyed", r.Destroyed)
+	if r.Forgotten > 0 {
+		s += fmt.Sprintf(", %d forgotten", r.Forgotten)
+	}
+	return s + "."
 }
 
 // counted says what was done, in Terraform's words.

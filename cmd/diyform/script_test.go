@@ -230,7 +230,11 @@ func buildPrograms(t *testing.T, raced bool) string {
 	if os.Getenv(coverVariable) != "" {
 		args = append(args, "-cover", "-coverpkg=github.com/diyform/diyform/...")
 	}
-	if out, err := exec.Command("go", append(args, ".")...).CombinedOutput(); err != nil {
+	build := exec.Command("go", append(args, ".")...)
+	if !raced {
+		build.Env = append(os.Environ(), "CGO_ENABLED=0") // whatever the tests are built with
+	}
+	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("build diyform: %v\n%s", err, out)
 	}
 	if err := os.CopyFS(bin, os.DirFS("testdata/bin")); err != nil {

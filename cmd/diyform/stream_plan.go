@@ -112,7 +112,7 @@ func (s *stream) applied(p *plan.Plan, r *apply.Result) {
 	counts := streamCounts{Add: r.Added, Change: r.Changed, Import: r.Imported, Remove: r.Destroyed, Operation: "apply"}
 	text := "Apply complete! Resources: " + counted(r)
 	if p.Input.Mode == plan.Destroy {
-		counts.Operation, text = "destroy", fmt.Sprintf("Destroy complete! Resources: %d destroyed.", r.Destroyed)
+		counts.Operation, text = "destroy", "Destroy complete! Resources: "+countedGone(r)
 	}
 	s.info("change_summary", text, fields{"changes": counts})
 	s.outputs(r.Outputs)

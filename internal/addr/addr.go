@@ -210,12 +210,18 @@ func parseKey(s string) (Key, error) {
 	return StringKey(str), nil
 }
 
-// quote writes a key as a JSON string, which HCL reads alike but for ${ and %{.
+// escaped and unescaped are for what begins a template in HCL: see quote.
+var (
+	escaped   = strings.NewReplacer("${", "$${", "%{", "%%{")
+	unescaped = strings.NewReplacer("$${", "${", "%%{", "%{")
+)
+
+// quote writes a key as a JSON string in which no template begins, so that HCL reads it alike.
 func quote(s string) string {
 	var b strings.Builder
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
-	if err := enc.Encode(s); err != nil {
+	if err := enc.Encode(escaped.Replace(s)); err != nil {
 		panic("a string does not encode as JSON, which is a bug: " + err.Error())
 	}
 	return strings.TrimSuffix(b.String(), "\n")
@@ -226,7 +232,7 @@ func unquote(s string) (string, error) {
 	if err := json.Unmarshal([]byte(s), &out); err != nil {
 		return "", err
 	}
-	return out, nil
+	return unescaped.Replace(out), nil
 }
 
 // identifier gives the longest HCL identifier that s begins with, ASCII only.

@@ -135,7 +135,7 @@ func TestJSON(t *testing.T) {
 // What is parsed is written to what parses to the same.
 func FuzzParse(f *testing.F) {
 	for _, seed := range []string{
-		"veth_pair.uplink", "bridge.b[10]", `a.b["\u2028\"\\ä"]`, "module.a.module.b.data.ping.x[1]", `a.b["\ud800"]`,
+		"veth_pair.uplink", "bridge.b[10]", `a.b["\u2028\"\\ä"]`, "module.a.module.b.data.ping.x[1]", `a.b["\ud800"]`, `a.b["$${x}"]`, `a.b["$$${x}%{"]`,
 	} {
 		f.Add(seed)
 	}
@@ -149,4 +149,19 @@ func FuzzParse(f *testing.F) {
 			t.Errorf("%q is written as %q, which gives %#v, %v", text, a, again, err)
 		}
 	})
+}
+
+// A key in which HCL would see a template is written as HCL, and so Terraform, writes it.
+func TestTemplatesInKeys(t *testing.T) {
+	for key, want := range map[string]string{
+		"${x}": `["$${x}"]`, "%{if}": `["%%{if}"]`, "$${x}": `["$$${x}"]`, "$": `["$"]`, "{": `["{"]`, "%%{": `["%%%{"]`,
+	} {
+		a := addr.Resource{Type: "bridge", Name: "b"}.Instance(addr.StringKey(key))
+		if got := a.String(); got != "bridge.b"+want {
+			t.Errorf("%q: got %s, want %s", key, got, want)
+		}
+		if back, err := addr.Parse(a.String()); err != nil || back != a {
+			t.Errorf("%s becomes %v, %v", a, back, err)
+		}
+	}
 }

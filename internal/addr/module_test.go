@@ -111,3 +111,30 @@ func TestCompareModules(t *testing.T) {
 		t.Errorf("got %q", shuffled)
 	}
 }
+
+// What is parsed is written to what parses to the same, and its parts fit together.
+func FuzzParseModule(f *testing.F) {
+	for _, seed := range []string{
+		"module.lab", `module.lab["a"].module.net[0]`, `module.a["]\"."].module.b["\u2028"]`, "module.a.b", "module.module.data",
+	} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		m, err := addr.ParseModule(text)
+		if err != nil {
+			return
+		}
+		again, err := addr.ParseModule(string(m))
+		if err != nil || again != m || m.Compare(again) != 0 {
+			t.Errorf("%q is written as %q, which gives %q, %v", text, m, again, err)
+		}
+		static := m.Static()
+		if !static.Matches(m) || !static.Contains(m) || !m.Contains(m) || static.Static() != static || static.In(m) != m {
+			t.Errorf("%q and its static address %q do not fit", m, static)
+		}
+		parent, last := m.Split()
+		if parent.Child(last.Name, last.Key) != m || !parent.Contains(m) || parent.Compare(m) >= 0 {
+			t.Errorf("%q is not %q in %q", m, last, parent)
+		}
+	})
+}

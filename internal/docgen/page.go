@@ -31,7 +31,7 @@ What they have is ` + "`TYPE.NAME.ATTRIBUTE`" + ` and ` + "`data.TYPE.NAME.ATTRI
 also says what has to come first. Every resource and data block may have, besides its own
 arguments, ` + "`depends_on`" + ` (a list of what has to come first although no reference says so) and
 one of ` + "`count`" + ` (how many there are) and ` + "`for_each`" + ` (a map or a set of strings: one for each);
-a resource a block ` + "`lifecycle`" + ` too: enabled, prevent_destroy, create_before_destroy, ignore_changes, replace_triggered_by,
+a resource a block ` + "`lifecycle`" + ` too: enabled, prevent_destroy, destroy, create_before_destroy, ignore_changes, replace_triggered_by,
 precondition and postcondition.
 
 In the tables, "computed" as a default means that diyform or the kernel finds the value where

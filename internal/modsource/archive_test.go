@@ -123,7 +123,7 @@ func TestArchiveIsNotThere(t *testing.T) {
 	web := newSite(t)
 	_, err := fetch(t, web.URL+"/lab.zip"+aChecksum)
 	wantProblem(t, err, "Cannot download module", "404 Not Found: there is nothing at this address")
-	web.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusForbidden) })
+	web.answer(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusForbidden) })
 	_, err = fetch(t, strings.Replace(web.URL, "//", "//user:secret@", 1)+"/lab.zip"+aChecksum)
 	wantProblem(t, err, "Cannot download module", "403 Forbidden: it wants to know who asks")
 	if strings.Contains(err.Error(), "secret") {
@@ -137,7 +137,7 @@ func TestArchiveIsNotThere(t *testing.T) {
 func TestArchiveNamesItsUser(t *testing.T) {
 	content := zipped(t, labFiles...)
 	web := newSite(t)
-	web.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	web.answer(func(w http.ResponseWriter, r *http.Request) {
 		if user, password, ok := r.BasicAuth(); !ok || user != "user" || password != "secret" || r.URL.RawQuery != "token=1" {
 			w.WriteHeader(http.StatusUnauthorized)
 			return
@@ -153,7 +153,7 @@ func TestArchiveNamesItsUser(t *testing.T) {
 func TestArchiveIsCutOff(t *testing.T) {
 	content := packed(t, "tar.gz", tarball(t, labFiles...))
 	web := newSite(t)
-	web.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	web.answer(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Length", fmt.Sprint(len(content)))
 		_, _ = w.Write(content[:100])
 	})
@@ -164,7 +164,7 @@ func TestArchiveIsCutOff(t *testing.T) {
 func TestArchiveIsInterrupted(t *testing.T) {
 	web := newSite(t)
 	begun, stop := make(chan struct{}, 1), make(chan struct{})
-	web.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	web.answer(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = w.Write([]byte("begin"))
 		w.(http.Flusher).Flush()
 		begun <- struct{}{}
@@ -188,7 +188,7 @@ func TestArchiveStalls(t *testing.T) {
 	stop := make(chan struct{})
 	t.Cleanup(func() { close(stop) })
 	for _, begun := range []bool{false, true} {
-		web.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		web.answer(func(w http.ResponseWriter, r *http.Request) {
 			if begun {
 				_, _ = w.Write([]byte("begin"))
 				w.(http.Flusher).Flush()
@@ -228,7 +228,7 @@ func TestArchiveIsTooLarge(t *testing.T) {
 	_, err := s.Install(t.Context(), "lab", source, Options{})
 	wantProblem(t, err, "Module archive is too large", "lab.zip")
 	// A server that does not say how much it sends.
-	web.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	web.answer(func(w http.ResponseWriter, _ *http.Request) {
 		w.(http.Flusher).Flush()
 		_, _ = w.Write(content)
 	})

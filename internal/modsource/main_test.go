@@ -261,6 +261,14 @@ type site struct {
 	mu    sync.Mutex
 	files map[string][]byte
 	asked atomic.Int32
+	other http.HandlerFunc // answers instead, unless it is nil
+}
+
+// answer lets a function answer from now on; nil: the files are served again.
+func (s *site) answer(f http.HandlerFunc) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.other = f
 }
 
 func newSite(t testing.TB) *site {
@@ -273,12 +281,17 @@ func newSite(t testing.TB) *site {
 func (s *site) serve(w http.ResponseWriter, r *http.Request) {
 	s.asked.Add(1)
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if b, ok := s.files[r.URL.Path]; ok {
-		_, _ = w.Write(b)
-		return
+	other := s.other
+	content, found := s.files[r.URL.Path]
+	s.mu.Unlock()
+	switch {
+	case other != nil:
+		other(w, r)
+	case found:
+		_, _ = w.Write(content)
+	default:
+		http.NotFound(w, r)
 	}
-	http.NotFound(w, r)
 }
 
 // put adds a file and gives its address as a source, with its checksum.

@@ -2,6 +2,7 @@ package modsource
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -213,8 +214,7 @@ func TestTwoAtOnce(t *testing.T) {
 	source := web.put("lab.zip", content)
 	root := t.TempDir()
 	waiting := make(chan struct{})
-	web.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		web.asked.Add(1)
+	web.answer(func(w http.ResponseWriter, _ *http.Request) {
 		<-waiting
 		_, _ = w.Write(content)
 	})
@@ -311,20 +311,24 @@ func TestKilledWithinDownload(t *testing.T) {
 	root := t.TempDir()
 	cmd := exec.Command("/proc/self/exe")
 	cmd.Env = append(os.Environ(), installAs+"="+root+" lab "+source)
-	whole := web.Config.Handler
-	web.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	begun := make(chan struct{})
+	web.answer(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = w.Write(content[:10])
 		w.(http.Flusher).Flush()
-		_ = cmd.Process.Kill()
+		close(begun)
 		<-r.Context().Done()
 	})
-	if out, err := cmd.CombinedOutput(); err == nil || err.Error() != "signal: killed" {
-		t.Fatalf("%v: %s", err, out)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	<-begun
+	if err := errors.Join(cmd.Process.Kill(), cmd.Wait()); err == nil || err.Error() != "signal: killed" {
+		t.Fatal(err)
 	}
 	if left, _ := filepath.Glob(filepath.Join(root, ".diyform/modules", tempPrefix+"*")); len(left) != 1 {
 		t.Errorf("left %v", left)
 	}
-	web.Config.Handler = whole
+	web.answer(nil)
 	if dir := install(t, New(root), "lab", source, false); tree(t, dir) != "a: 1" {
 		t.Errorf("got %s", tree(t, dir))
 	}

@@ -162,6 +162,10 @@ func (s *Schema) canonical(v cty.Value, prefix string) (cty.Value, []*diag.Probl
 		if !has(v, a.Name) || !a.checked() {
 			continue
 		}
+		if a.Required && v.GetAttr(a.Name).IsNull() {
+			problems = append(problems, missing(join(prefix, a.Name)))
+			continue
+		}
 		got, differs, err := a.canonical(v.GetAttr(a.Name))
 		if err != nil {
 			problems = append(problems, a.invalid(join(prefix, a.Name), err))
@@ -190,7 +194,7 @@ func (s *Schema) canonical(v cty.Value, prefix string) (cty.Value, []*diag.Probl
 
 // checked reports whether there is anything that a value can be wrong by.
 func (a *Attribute) checked() bool {
-	return a.Format != "" || len(a.Enum) > 0 || a.Type == cty.Number || a.Type.IsListType()
+	return a.Required || a.Format != "" || len(a.Enum) > 0 || a.Type == cty.Number || a.Type.IsListType() || a.Type.IsMapType()
 }
 
 func (b *Block) canonicalBlock(v cty.Value, path string) (cty.Value, []*diag.Problem) {
@@ -209,6 +213,16 @@ func (b *Block) canonicalBlock(v cty.Value, path string) (cty.Value, []*diag.Pro
 	return cty.ListVal(elems), problems
 }
 
+// missing is the problem of an argument that is null, as a variable without a value is: the decoder
+// asks only whether it is written.
+func missing(path string) *diag.Problem {
+	return &diag.Problem{
+		Summary:   "Missing required argument",
+		Detail:    fmt.Sprintf("The argument %q is required, and its value here is null, which is as if it were left out.", path),
+		Attribute: path,
+	}
+}
+
 func (a *Attribute) invalid(path string, err error) *diag.Problem {
 	return &diag.Problem{
 		Summary:   "Invalid value for an argument",
@@ -222,6 +236,9 @@ func (a *Attribute) invalid(path string, err error) *diag.Problem {
 func (a *Attribute) canonical(v cty.Value) (got cty.Value, differs bool, err error) {
 	if v.IsNull() || !v.IsKnown() {
 		return v, false, nil
+	}
+	if a.Type.IsMapType() {
+		return v, false, nullElement(v)
 	}
 	if !a.Type.IsListType() {
 		return a.canonicalOne(v)
@@ -241,6 +258,16 @@ func (a *Attribute) canonical(v cty.Value) (got cty.Value, differs bool, err err
 		return v, false, nil
 	}
 	return cty.ListVal(elems), true, nil
+}
+
+// nullElement refuses a map with an element that is null, which no object can have.
+func nullElement(v cty.Value) error {
+	for it := v.ElementIterator(); it.Next(); {
+		if key, e := it.Element(); e.IsNull() {
+			return fmt.Errorf("element %q is null: leave it out, as in { for k, v in ... : k => v if v != null }", key.AsString())
+		}
+	}
+	return nil
 }
 
 func (a *Attribute) canonicalOne(v cty.Value) (got cty.Value, differs bool, err error) {

@@ -172,11 +172,16 @@ func TestCanonicalNested(t *testing.T) {
 		t.Errorf("got %#v", got.GetAttr("addresses"))
 	}
 	withNull := cty.ListVal([]cty.Value{str("10.0.0.1/8"), cty.NullVal(cty.String)})
-	if _, problems := links.Canonical(settable(values{"addresses": withNull})); len(problems) != 1 || !strings.Contains(problems[0].Detail, "element 1 is null") {
+	if _, problems := links.Canonical(settable(values{"kind": str("veth"), "addresses": withNull})); len(problems) != 1 || !strings.Contains(problems[0].Detail, "element 1 is null") {
+		t.Errorf("got %v", problems)
+	}
+	nullLabel := cty.MapVal(values{"a": str("x"), "b": cty.NullVal(cty.String)})
+	_, problems = links.Canonical(settable(values{"labels": nullLabel, "peer": nestedSettable("peer", nil)}))
+	if len(problems) != 3 || problems[0].Attribute != "kind" || !strings.Contains(problems[1].Detail, `element "b" is null`) || problems[2].Attribute != "peer.name" {
 		t.Errorf("got %v", problems)
 	}
 	unknown := cty.ListVal([]cty.Value{cty.UnknownVal(cty.String)})
-	for _, v := range []cty.Value{settable(values{"addresses": unknown}), cty.UnknownVal(links.ImpliedType()), cty.NullVal(links.ImpliedType())} {
+	for _, v := range []cty.Value{settable(values{"kind": str("veth"), "addresses": unknown}), cty.UnknownVal(links.ImpliedType()), cty.NullVal(links.ImpliedType())} {
 		if got, problems := links.Canonical(v); len(problems) > 0 || !got.RawEquals(v) {
 			t.Errorf("%#v became %#v, %v", v, got, problems)
 		}

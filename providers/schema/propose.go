@@ -171,7 +171,7 @@ func elements(v cty.Value) []cty.Value {
 func (a *Attribute) Equal(x, y cty.Value) bool {
 	switch {
 	case a.Type.IsPrimitiveType():
-		return equalPrimitives(x, y)
+		return equalPrimitives(x, y) || a.elides && saysNothing(x) && saysNothing(y)
 	case a.Type == cty.DynamicPseudoType:
 		return equalAny(x, y)
 	}
@@ -199,6 +199,20 @@ func equalPrimitives(x, y cty.Value) bool {
 		return x.AsString() == y.AsString()
 	}
 	return x.RawEquals(y)
+}
+
+// saysNothing reports whether a string or number is null, or one that an object keeps no otherwise
+// than null: who writes note = "" finds null there.
+func saysNothing(v cty.Value) bool {
+	switch {
+	case !v.IsKnown():
+		return false
+	case v.IsNull():
+		return true
+	case v.Type() == cty.String:
+		return v.AsString() == ""
+	}
+	return v.Type() == cty.Number && v.RawEquals(cty.Zero)
 }
 
 func isEmpty(v cty.Value) bool { return v.IsNull() || v.LengthInt() == 0 }

@@ -70,6 +70,7 @@ type Attribute struct {
 
 	field  int
 	number reflect.Kind // of the Go type that holds it, where it is or holds numbers
+	elides bool         // zero in the Go type stands for null: see nullable
 }
 
 // Nesting says how often a nested block may stand in its parent.
@@ -150,6 +151,7 @@ func (s *Schema) add(i int, f reflect.StructField, tag []string) {
 		a.Dead = strings.Split(dead, ",")
 	}
 	a.Min, a.Max = bound(f, "min"), bound(f, "max")
+	a.elides = a.nullable() && a.Type.IsPrimitiveType() && f.Type.Kind() != reflect.Pointer
 	if _, ok := formats[a.Format]; a.Format != "" && !ok {
 		panic(fmt.Sprintf("schema: attribute %s has the unknown format %q", a.Name, a.Format))
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"syscall"
 	"time"
@@ -58,7 +59,8 @@ func (o *Orphan) End(ctx context.Context, s syscall.Signal, timeout time.Duratio
 // network gives the network namespace, which cannot be learned afterwards.
 func (o *Orphan) network() (netns.ID, error) {
 	ns, err := networkOf(o.process.PID)
-	if err != nil && !o.process.Alive() {
+	// A process that is ending has let go of its namespaces before it is dead: exit_task_namespaces.
+	if err != nil && (!o.process.Alive() || errors.Is(err, fs.ErrNotExist)) {
 		return netns.ID{}, nil
 	}
 	if err != nil {
