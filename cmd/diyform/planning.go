@@ -22,7 +22,7 @@ func (s *session) makePlan(ctx context.Context, mode plan.Mode, f *stackFlags) (
 	}
 	if mode != plan.Normal {
 		s.loadProtection()
-	} else if err := s.loadConfig(f, nil); err != nil {
+	} else if err := s.loadConfig(ctx, f, nil); err != nil {
 		return nil, err
 	}
 	if f.generate != "" {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -113,28 +112,6 @@ func (v *view) json(value any) error {
 	enc.SetIndent("", "  ")
 	enc.SetEscapeHTML(false)
 	return enc.Encode(value)
-}
-
-// confirm asks and reports whether the answer was "yes".
-func (v *view) confirm(question, note string) bool {
-	p := palette(v.out)
-	v.printf("\n%s\n  %s\n  Only 'yes' is taken as approval.\n\n  %s ", p.Bold(question), note, p.Bold("Enter a value:"))
-	line, err := bufio.NewReader(v.in).ReadString('\n')
-	v.printf("\n")
-	return err == nil && strings.TrimSpace(line) == "yes"
-}
-
-// ask gets the value of a variable.
-func (v *view) ask(name, description string) (string, bool) {
-	p := palette(v.out)
-	v.printf("%s\n", p.Bold("var."+name))
-	if description != "" {
-		v.printf("  %s\n", description)
-	}
-	v.printf("\n  %s ", p.Bold("Enter a value:"))
-	line, err := bufio.NewReader(v.in).ReadString('\n')
-	v.printf("\n")
-	return strings.TrimRight(line, "\r\n"), err == nil || line != ""
 }
 
 func elapsed(d time.Duration) string {
