@@ -59,6 +59,9 @@ func (v *view) diagnostics(files map[string]*hcl.File, diags hcl.Diagnostics) {
 		v.stream.diagnostics(files, diags)
 		return
 	}
+	if len(diags) == 0 {
+		return
+	}
 	if v.holding && !diags.HasErrors() {
 		v.held = append(v.held, held{files, diags})
 		return
