@@ -9,7 +9,7 @@ import (
 // Adopts reports whether nothing of an object is to change, and yet it is to be marked anew:
 // it was moved to another address, or somebody else made it.
 func (c *Change) Adopts() bool {
-	return c.Action == NoOp && !c.Untouched && c.Prior != nil && (c.Importing != nil || c.Prior.Marked() != c.Address)
+	return c.Action == NoOp && !c.Untouched && !c.Recorded && c.Prior != nil && (c.Importing != nil || c.Prior.Marked() != c.Address)
 }
 
 // HasMoves reports whether what is recorded has other addresses in this plan.

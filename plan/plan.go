@@ -142,6 +142,7 @@ type Change struct {
 	Deposed bool // it is about the deposed object of the address, not the recorded one
 
 	Untouched bool // the plan is not about it: it stays as it is, and as it is recorded
+	Recorded  bool // of a refresh-only plan: what is there is recorded, and the kernel asked for nothing
 
 	PreviousAddress *addr.Instance // that it is recorded at, where it was moved
 	Importing       *Importing     // it is not recorded yet, and somebody else made it
