@@ -336,14 +336,7 @@ func (fc FileChange) change(registry *providers.Registry) (*Change, error) {
 		c.Importing = &Importing{ID: fc.Import}
 	}
 	c.Releases = c.Action == Forget
-	if fc.Address.Mode == addr.Data {
-		if t := registry.DataType(fc.Address.Type); t != nil {
-			c.Schema = t.Schema()
-		}
-	} else if t := registry.Type(fc.Address.Type); t != nil {
-		c.Schema = t.Schema()
-	}
-	if c.Schema == nil {
+	if c.Schema = registry.Schema(fc.Address.Resource); c.Schema == nil {
 		return nil, fmt.Errorf("the type %s is unknown", fc.Address.Type)
 	}
 	before, err1 := msgpack.Unmarshal(fc.Before, c.Schema.ImpliedType())

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"slices"
 
 	"github.com/zclconf/go-cty/cty"
@@ -271,7 +270,7 @@ func outputJSON(v cty.Value, sensitive bool) (JSONOutput, error) {
 // document.
 func (p *Plan) variablesJSON() (map[string]JSONVariable, error) {
 	out := map[string]JSONVariable{}
-	for _, name := range slices.Sorted(maps.Keys(p.Input.Variables)) {
+	for _, name := range sortedNames(p.Input.Variables) {
 		if marks.Contains(p.Input.Variables[name], marks.Ephemeral) {
 			continue
 		}
