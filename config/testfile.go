@@ -82,8 +82,7 @@ func LoadTest(path string) (*TestFile, hcl.Diagnostics) {
 		return f, diags
 	}
 	diags = append(diags, f.decode(file.Body)...)
-	sortByPlace(diags)
-	return f, diags
+	return f, diag.InOrder(diags)
 }
 
 func (f *TestFile) decode(body hcl.Body) hcl.Diagnostics {

@@ -150,7 +150,7 @@ func variableJSON(v *config.Variable) JSONConfigVariable {
 func (p *Plan) blockJSON(r *config.Resource) JSONConfigResource {
 	j := JSONConfigResource{
 		Address: r.Addr.Local().String(), Mode: jsonMode(r.Addr), Type: r.Addr.Type, Name: r.Addr.Name,
-		ProviderConfigKey: providerConfigKey, SchemaVersion: schemaVersion, DependsOn: dependsOnJSON(r.DependsOn),
+		ProviderConfigKey: providerConfigKey, SchemaVersion: schema.Version, DependsOn: dependsOnJSON(r.DependsOn),
 		CountExpression: optionalJSON(r.Count), ForEachExpression: optionalJSON(r.ForEach),
 	}
 	if s := p.Input.Registry.Schema(r.Addr); s != nil { // else nobody has checked what is not planned

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/google/renameio/v2"
 	"github.com/hashicorp/hcl/v2"
@@ -141,23 +143,12 @@ func filterTests(paths, filters []string) ([]string, hcl.Diagnostics) {
 		path := filepath.Clean(filter)
 		if !slices.Contains(paths, path) {
 			return nil, hcl.Diagnostics{diag.Error(nil, "Unknown test file",
-				fmt.Sprintf("-filter=%s names no test file.%s There are: %s.", filter, diag.Suggest(path, paths), list(paths)))}
+				fmt.Sprintf("-filter=%s names no test file.%s There are: %s.", filter, diag.Suggest(path, paths), cmp.Or(strings.Join(paths, ", "), "none")))}
 		}
 		chosen = append(chosen, path)
 	}
 	slices.Sort(chosen)
 	return slices.Compact(chosen), nil
-}
-
-func list(names []string) string {
-	if len(names) == 0 {
-		return "none"
-	}
-	text := names[0]
-	for _, name := range names[1:] {
-		text += ", " + name
-	}
-	return text
 }
 
 // checkTested checks the configuration and the modules that are tested, so that what is wrong

@@ -63,12 +63,18 @@ func (s *session) nameWorkspaces(diags hcl.Diagnostics) hcl.Diagnostics {
 	return diags
 }
 
+// loadSession is a session with what is recorded in the selected workspace. It has no lock.
+func loadSession(v *view) (*session, error) {
+	s, err := newSession(v)
+	if err != nil {
+		return nil, err
+	}
+	return s, s.load()
+}
+
 // loadState reads what is recorded in the selected workspace.
 func loadState() (*state.State, error) {
-	s, err := newSession(nil)
-	if err == nil {
-		err = s.load()
-	}
+	s, err := loadSession(nil)
 	if err != nil {
 		return nil, err
 	}
