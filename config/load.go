@@ -201,11 +201,11 @@ func configFiles(dir string, call *hcl.Range) ([]string, hcl.Diagnostics) {
 }
 
 func isConfigFile(name string) bool {
-	return !isIgnored(name) && (strings.HasSuffix(name, nativeSuffix) || strings.HasSuffix(name, jsonSuffix))
+	return !IsIgnored(name) && (strings.HasSuffix(name, nativeSuffix) || strings.HasSuffix(name, jsonSuffix))
 }
 
-// isIgnored reports whether name is that of a hidden file or of an editor's leftover.
-func isIgnored(name string) bool {
+// IsIgnored reports whether name is that of a hidden file or of an editor's leftover.
+func IsIgnored(name string) bool {
 	return strings.HasPrefix(name, ".") || strings.HasPrefix(name, "#") || strings.HasSuffix(name, "~")
 }
 

@@ -15,8 +15,8 @@ func (c *Change) Adopts() bool {
 // HasMoves reports whether what is recorded has other addresses in this plan.
 func (p *Plan) HasMoves() bool { return len(p.previous) > 0 }
 
-// verb says in a word what is done with an object.
-func (c *Change) verb() string {
+// Verb says in a word what is done with an object.
+func (c *Change) Verb() string {
 	switch {
 	case c.Adopts() && c.Importing != nil:
 		return "import"

@@ -39,7 +39,7 @@ func (s Step) Follows() bool { return s.Kind == Remove && s.Change.follows }
 func (s Step) String() string {
 	switch s.Kind {
 	case Apply:
-		return fmt.Sprintf("%s of %s", s.Change.verb(), s.Change.Address)
+		return fmt.Sprintf("%s of %s", s.Change.Verb(), s.Change.Address)
 	case Remove:
 		if s.Change.Releases {
 			return "release of " + s.Change.Address.String()
