@@ -324,7 +324,7 @@ func (v *view) deleteWorkspace(ctx context.Context, name string, flags workspace
 	if err := s.load(); err != nil {
 		return 0, err
 	}
-	left = len(s.state.Resources)
+	left = len(s.state.Resources) + len(s.state.Deposed)
 	if left > 0 && !flags.force {
 		return 0, problem("The workspace is not empty", "%q records %d resources. Destroy them first: "+
 			"`diyform workspace select %[1]s`, `diyform destroy`. With -force it is deleted as it is, and what it made stays.", name, left)
