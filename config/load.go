@@ -193,11 +193,17 @@ func configFiles(dir string, call *hcl.Range) ([]string, hcl.Diagnostics) {
 	}
 	if call != nil {
 		return nil, hcl.Diagnostics{diag.Error(call, "No configuration files",
-			fmt.Sprintf("The folder %s of this module has no file whose name ends in %s or %s.", dir, nativeSuffix, jsonSuffix))}
+			fmt.Sprintf("The folder %s of this module has no file whose name ends in %s or %s.%s", dir, nativeSuffix, jsonSuffix, foreignConfig(entries)))}
+	}
+	advice := foreignConfig(entries)
+	if advice == "" {
+		advice = " Write one, or name another folder with -chdir=DIR."
+	}
+	if abs, err := filepath.Abs(dir); err == nil {
+		dir = abs
 	}
 	return nil, hcl.Diagnostics{diag.Error(nil, "No configuration files",
-		fmt.Sprintf("The folder %s has no file whose name ends in %s or %s. Write one, "+
-			"or name another folder with -chdir=DIR.", dir, nativeSuffix, jsonSuffix))}
+		fmt.Sprintf("The folder %s has no file whose name ends in %s or %s.%s", dir, nativeSuffix, jsonSuffix, advice))}
 }
 
 func isConfigFile(name string) bool {

@@ -151,6 +151,14 @@ bad
 func TestLoadWithoutFiles(t *testing.T) {
 	_, diags := Load(t.TempDir())
 	wantDiags(t, diags, "-: No configuration files; has no file whose name ends in .diy.hcl or .diy.json")
+	foreign := t.TempDir()
+	for _, name := range []string{".hidden.tf", "main.tf.json", "net.tf"} {
+		if err := os.WriteFile(filepath.Join(foreign, name), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, diags = Load(foreign)
+	wantDiags(t, diags, "-: No configuration files; It has main.tf.json, which Terraform would read: here it would be main.diy.json.")
 	c, diags := Load(filepath.Join(t.TempDir(), "none"))
 	wantDiags(t, diags, "-: Cannot read configuration; none: no such file or directory.")
 	if c == nil {

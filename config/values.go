@@ -92,10 +92,13 @@ func (c *Config) Values(src ValueSources) (map[string]cty.Value, hcl.Diagnostics
 			}
 		}
 		if !ok && v.Required() && src.AllowUnset {
-			values[name] = v.unset()
+			values[name] = v.Unset()
 			continue
 		}
 		val, more := v.finish(in, ok)
+		if !ok && v.Required() {
+			more[0].Detail += foreignVariable(src.Environ, name)
+		}
 		diags = append(diags, more...)
 		values[name] = val
 	}
@@ -218,8 +221,8 @@ func (v *Variable) Value(given cty.Value, rng *hcl.Range) (cty.Value, hcl.Diagno
 	return v.finish(input{value: given, from: "the value", rng: rng}, true)
 }
 
-// unset is the value of a variable that has none.
-func (v *Variable) unset() cty.Value { return v.marked(cty.UnknownVal(v.Type)) }
+// Unset is the value of a variable that has none, or none yet.
+func (v *Variable) Unset() cty.Value { return v.marked(cty.UnknownVal(v.Type)) }
 
 func (v *Variable) marked(val cty.Value) cty.Value {
 	if v.Sensitive {

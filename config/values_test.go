@@ -130,6 +130,15 @@ func TestValueDiagnostics(t *testing.T) {
 	}{
 		"required": {text: "variable \"a\" {}", want: []string{
 			`main.diy.hcl:1,1-13: No value for required variable; Set it with -var 'a=VALUE'`}},
+		"required, and set for Terraform": {text: "variable \"a\" {}", environ: []string{"TF_VAR_ab=1", "TF_VAR_a=1"}, want: []string{
+			`main.diy.hcl:1,1-13: No value for required variable; TF_VAR_a is set, but that is Terraform's: call it DIYFORM_VAR_a.`}},
+		"files of Terraform's": {
+			text: "-- main.diy.hcl --\nlocals {}\n-- terraform.tfvars --\na = 1\n-- x.auto.tfvars.json --\n{}\n-- by_name.tfvars --\n",
+			want: []string{
+				`warning: -: Values that are not read; terraform.tfvars by itself. Here it would be called diyform.vars.hcl; -var-file=terraform.tfvars reads`,
+				`warning: -: Values that are not read; x.auto.tfvars.json by itself. Here it would be called x.auto.vars.json; `,
+			}},
+		"files of Terraform's, beside its configuration": {text: "-- main.diy.hcl --\nlocals {}\n-- terraform.tfvars --\n-- main.tf --\n"},
 		"undeclared -var": {text: "variable \"subnet\" {\n  default = 1\n}", args: []VarArg{setVar("subnt=1")}, want: []string{
 			`-: Value for undeclared variable; -var sets "subnt", which the configuration does not declare. Did you mean "subnet"?`}},
 		"-var without a value": {text: "locals {}", args: []VarArg{setVar("a")}, want: []string{

@@ -30,7 +30,7 @@ func (c *Config) folderInputs(dir string, inputs map[string]input) hcl.Diagnosti
 			auto = append(auto, name)
 		}
 	}
-	var diags hcl.Diagnostics
+	diags := foreignValues(entries)
 	for _, name := range append(first, auto...) {
 		diags = append(diags, c.fileInputs(filepath.Join(dir, name), readSource, inputs)...)
 	}

@@ -35,7 +35,7 @@ func (c *Change) isNews() bool {
 func (c *Change) vacates() bool { return c.Prior != nil && c.Action != NoOp && c.Action != Forget }
 
 // Tally is how many objects a plan does something with. A replacement adds one and destroys
-// one. What is imported, moved or let go of is not changed by that.
+// one. What is imported or let go of may be changed as well; what is moved is not.
 type Tally struct {
 	Import, Add, Change, Destroy, Move, Forget int
 }
@@ -48,7 +48,7 @@ func (p *Plan) Tally() Tally {
 		switch {
 		case c.Importing != nil:
 			t.Import++
-		case c.PreviousAddress != nil:
+		case c.PreviousAddress != nil && c.Action == NoOp:
 			t.Move++
 		case c.Releases:
 			t.Forget++

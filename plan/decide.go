@@ -149,7 +149,7 @@ func (d *decision) instance(b *block, a addr.Instance) (*Change, hcl.Diagnostics
 	if diags.HasErrors() {
 		return nil, b.in.suggestAttributes(b.in.cfg, diags)
 	}
-	if diags = b.checkEphemeral(args); diags.HasErrors() {
+	if diags = checkEphemeral(b.addr, b.cfg, b.schema, args); diags.HasErrors() {
 		return nil, diags
 	}
 	args, sensitive := unmark(b.schema, args)

@@ -3,6 +3,7 @@ package plan
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
@@ -276,9 +277,17 @@ func (p *Plan) checkReplace() hcl.Diagnostics {
 		case c != nil && c.Action != Delete && c.Action != Forget:
 			continue
 		}
-		var known []string
+		var known, instances []string
 		for _, c := range p.Changes {
 			known = append(known, c.Address.String())
+			if a.Key.IsZero() && c.Address.Resource == a.Resource && c.Action != Delete && c.Action != Forget {
+				instances = append(instances, c.Address.String())
+			}
+		}
+		if len(instances) > 0 {
+			diags = append(diags, diag.Error(nil, "No such instance",
+				fmt.Sprintf("-replace takes one instance at a time, any number of times, and %s is none. There are: %s.", a, strings.Join(instances, ", "))))
+			continue
 		}
 		diags = append(diags, diag.Error(nil, "No such resource",
 			fmt.Sprintf("-replace names %s, which is no resource of the configuration.%s", a, diag.Suggest(a.String(), known))))

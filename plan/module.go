@@ -218,7 +218,7 @@ func (m *module) output(name string) (cty.Value, hcl.Diagnostics) {
 		if o.Ephemeral {
 			v = v.Mark(marks.Ephemeral)
 		} else if marks.Contains(v, marks.Ephemeral) {
-			diags = append(diags, m.ephemeralOutput(o))
+			diags = append(diags, ephemeralOutput(o, m.parent == nil))
 		}
 		return v, diags
 	})
@@ -232,9 +232,9 @@ func (m *module) nameOf(what, name string) string {
 	return fmt.Sprintf("%s %q of %s", what, name, m.addr)
 }
 
-func (m *module) ephemeralOutput(o *config.Output) *hcl.Diagnostic {
+func ephemeralOutput(o *config.Output, root bool) *hcl.Diagnostic {
 	advice := "Outputs of the root module are recorded, so it cannot be one: use ephemeralasnull(), or leave it out."
-	if m.parent != nil {
+	if !root {
 		advice = "Add ephemeral = true to the output."
 	}
 	rng := o.Expr.Range()

@@ -10,6 +10,7 @@ import (
 	"github.com/zclconf/go-cty/cty"
 	ctyjson "github.com/zclconf/go-cty/cty/json"
 
+	"github.com/diyform/diyform/config"
 	"github.com/diyform/diyform/internal/diag"
 	"github.com/diyform/diyform/internal/marks"
 	"github.com/diyform/diyform/state"
@@ -87,12 +88,16 @@ func (p *Plan) output(name string) (v cty.Value, sensitive bool, diags hcl.Diagn
 	}
 	v, found := v.UnmarkDeep()
 	if _, hidden := found[marks.Sensitive]; hidden && !o.Sensitive {
-		rng := o.Expr.Range()
-		return v, true, append(diags, diag.Error(&rng, "Output shows a sensitive value",
-			fmt.Sprintf("The value of output %q comes from a sensitive value. Add sensitive = true to the output, "+
-				"or wrap the expression in nonsensitive().", name)))
+		return v, true, append(diags, sensitiveOutput(o))
 	}
 	return v, o.Sensitive, diags
+}
+
+func sensitiveOutput(o *config.Output) *hcl.Diagnostic {
+	rng := o.Expr.Range()
+	return diag.Error(&rng, "Output shows a sensitive value",
+		fmt.Sprintf("The value of output %q comes from a sensitive value. Add sensitive = true to the output, "+
+			"or wrap the expression in nonsensitive().", o.Name))
 }
 
 // EvaluateOutputs gives the outputs for the state, after apply.

@@ -73,6 +73,9 @@ func (p *Plan) Render(w io.Writer, palette Palette) {
 		lead = "\n"
 	}
 	r.outputs(p.Outputs, lead)
+	if lead == "" {
+		r.line("\nNothing in the kernel changes: applying records the outputs.")
+	}
 }
 
 // changes writes what will be done, and tells whether that is anything.

@@ -36,6 +36,9 @@ func (t Tally) String() string {
 	if t.Import > 0 {
 		s = fmt.Sprintf("%d to import, ", t.Import) + s
 	}
+	if t.Move > 0 {
+		s += fmt.Sprintf(", %d to move", t.Move)
+	}
 	if t.Forget > 0 {
 		s += fmt.Sprintf(", %d to forget", t.Forget)
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/diyform/diyform/config"
 	"github.com/diyform/diyform/internal/addr"
 	"github.com/diyform/diyform/internal/diag"
+	"github.com/diyform/diyform/internal/marks"
 	"github.com/diyform/diyform/providers"
 	"github.com/diyform/diyform/providers/schema"
 )
@@ -68,9 +69,9 @@ func (e *Evaluator) validateValues(c *config.Config) hcl.Diagnostics {
 	ctx := e.unknownContext(c, &config.Repetition{})
 	var diags hcl.Diagnostics
 	for _, name := range sortedNames(c.Outputs) {
-		if expr := c.Outputs[name].Expr; expr != nil {
-			_, more := expr.Value(ctx)
-			diags = append(diags, more...)
+		if o := c.Outputs[name]; o.Expr != nil {
+			v, more := o.Expr.Value(ctx)
+			diags = append(append(diags, more...), checkShown(c, o, v)...)
 		}
 	}
 	for _, name := range sortedNames(c.Locals) {
@@ -91,6 +92,19 @@ func (e *Evaluator) validateValues(c *config.Config) hcl.Diagnostics {
 		}
 	}
 	return diags
+}
+
+// checkShown refuses an output that would show, or record, a value that must not be. What
+// becomes of a value on its way through local values and modules is seen when there is one.
+func checkShown(c *config.Config, o *config.Output, v cty.Value) hcl.Diagnostics {
+	root := c.Path.IsRoot()
+	switch {
+	case !o.Ephemeral && marks.Contains(v, marks.Ephemeral):
+		return hcl.Diagnostics{ephemeralOutput(o, root)}
+	case root && !o.Sensitive && marks.Contains(v, marks.Sensitive):
+		return hcl.Diagnostics{sensitiveOutput(o)}
+	}
+	return nil
 }
 
 // suggestAttributes adds to errors about an attribute that a resource does not have the name
@@ -154,12 +168,8 @@ func checkTypes(cfg *config.Config, registry *providers.Registry) hcl.Diagnostic
 		if exists {
 			return
 		}
-		hint := diag.Suggest(r.Addr.Type, known)
-		if hint == "" {
-			hint = fmt.Sprintf(" There are: %s.", strings.Join(known, ", "))
-		}
 		diags = append(diags, diag.Error(&r.TypeRange, "Unknown "+what,
-			fmt.Sprintf("diyform has no %s %q.%s", what, r.Addr.Type, hint)))
+			fmt.Sprintf("diyform has no %s %q.%s", what, r.Addr.Type, typeHint(r.Addr, known))))
 	}
 	for _, c := range cfg.All() {
 		for _, a := range sortedBlocks(c) {
@@ -172,6 +182,23 @@ func checkTypes(cfg *config.Config, registry *providers.Registry) hcl.Diagnostic
 		}
 	}
 	return diags
+}
+
+// typeHint says what was probably meant instead of the type of a, of those that there are.
+func typeHint(a addr.Resource, known []string) string {
+	if own := ownTypes[a.Type]; a.Mode == addr.Managed && slices.Contains(known, own) {
+		return fmt.Sprintf(" Here that is %q.", own)
+	}
+	if hint := diag.Suggest(a.Type, known); hint != "" {
+		return hint
+	}
+	return fmt.Sprintf(" There are: %s.", strings.Join(known, ", "))
+}
+
+// ownTypes are those that are meant by what users of Terraform write.
+var ownTypes = map[string]string{
+	"terraform_data": "trigger", "null_resource": "trigger",
+	"docker_container": "container", "docker_image": "root_image", "docker_volume": "volume", "docker_network": "bridge",
 }
 
 // checkReferences checks what a module's expressions refer to.
@@ -225,6 +252,9 @@ func (e *Evaluator) validateBlock(c *config.Config, r *config.Resource) hcl.Diag
 		return suggestBlocks(s, explainComputed(r, s, diags))
 	}
 	diags = append(diags, e.checkIgnored(r)...)
+	if c.Resources[r.Addr] != nil { // the data of a check is not recorded
+		diags = append(diags, checkEphemeral(r.Addr, r, s, v)...)
+	}
 	diags = append(diags, e.checkStaying(r)...)
 	return append(diags, e.checkArguments(r, s, v)...)
 }
@@ -344,7 +374,7 @@ func (e *Evaluator) unknownNames(c *config.Config) map[string]cty.Value {
 	vars["data"] = cty.ObjectVal(data.values())
 	given := map[string]cty.Value{}
 	for name, v := range c.Variables {
-		given[name] = cty.UnknownVal(v.Type)
+		given[name] = v.Unset()
 	}
 	vars["var"], vars["local"] = cty.ObjectVal(given), cty.DynamicVal
 	vars["path"], vars["diyform"] = e.root.paths, cty.ObjectVal(map[string]cty.Value{"workspace": cty.UnknownVal(cty.String)})

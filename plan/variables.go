@@ -7,8 +7,10 @@ import (
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/diyform/diyform/config"
+	"github.com/diyform/diyform/internal/addr"
 	"github.com/diyform/diyform/internal/diag"
 	"github.com/diyform/diyform/internal/marks"
+	"github.com/diyform/diyform/providers/schema"
 )
 
 // validateVariable holds a variable's conditions against its value. What they refer to that is
@@ -65,7 +67,7 @@ func (e *Evaluator) validateVariables() hcl.Diagnostics {
 }
 
 // checkEphemeral refuses arguments that would record what nothing may record.
-func (b *block) checkEphemeral(args cty.Value) hcl.Diagnostics {
+func checkEphemeral(a addr.Resource, r *config.Resource, s *schema.Schema, args cty.Value) hcl.Diagnostics {
 	if !anyMarked(args) {
 		return nil
 	}
@@ -75,14 +77,14 @@ func (b *block) checkEphemeral(args cty.Value) hcl.Diagnostics {
 		if _, ok := at.Marks[marks.Ephemeral]; !ok {
 			continue
 		}
-		path := formatPath(b.schema.Addressable(at.Path))
-		subject := argumentRange(b.cfg.Body, b.schema, path)
+		path := formatPath(s.Addressable(at.Path))
+		subject := argumentRange(r.Body, s, path)
 		if subject == nil {
-			subject = &b.cfg.DeclRange
+			subject = &r.DeclRange
 		}
 		diags = append(diags, diag.Error(subject, "Ephemeral value in an argument",
 			fmt.Sprintf("%s of %s comes from an ephemeral value, which is gone with this command, and arguments are recorded. "+
-				"Ephemeral values can be used in conditions, in local values and as arguments of modules.", path, b.addr)))
+				"Ephemeral values can be used in conditions, in local values and as arguments of modules.", path, a)))
 	}
 	return diags
 }

@@ -102,23 +102,24 @@ func (v *view) planAndApply(ctx context.Context, mode plan.Mode, f *applyFlags) 
 		return err
 	}
 	defer s.close()
+	v.holding = true
 	p, err := s.makePlan(ctx, mode, &f.stackFlags)
 	if err != nil {
 		return err
 	}
 	v.showPlan(p)
-	if !f.autoApprove && p.HasChanges() && !v.approve(mode) {
+	if !f.autoApprove && p.HasChanges() && !v.approve(ctx, mode) {
 		v.printf("Cancelled: nothing was changed.\n")
 		return exitStatus(exitError)
 	}
 	return s.carryOut(ctx, p, f)
 }
 
-func (v *view) approve(mode plan.Mode) bool {
+func (v *view) approve(ctx context.Context, mode plan.Mode) bool {
 	if mode == plan.Destroy {
-		return v.confirm("Do you really want to destroy all of it?", "There is no undo.")
+		return v.confirm(ctx, "Do you really want to destroy all of it?", "There is no undo.")
 	}
-	return v.confirm("Do you want to perform these actions?", "diyform will do what is described above.")
+	return v.confirm(ctx, "Do you want to perform these actions?", "diyform will do what is described above.")
 }
 
 func (v *view) applyFile(ctx context.Context, path string, f *applyFlags) error {
@@ -188,7 +189,7 @@ func (s *session) planAgain(ctx context.Context, file *plan.File, f *stackFlags)
 	if values == nil {
 		values = map[string]cty.Value{}
 	}
-	if err := s.loadConfig(f, values); err != nil {
+	if err := s.loadConfig(ctx, f, values); err != nil {
 		return nil, err
 	}
 	return s.plan(ctx, plan.Normal, options)

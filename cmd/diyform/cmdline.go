@@ -126,8 +126,10 @@ func commandsOnly(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
-	if text, ok := foreignCommands[args[0]]; ok && !cmd.HasParent() {
-		return &diag.Problem{Summary: "Unknown command", Detail: fmt.Sprintf("diyform has no command %q. %s", args[0], text)}
+	if !cmd.HasParent() {
+		if err := foreignCommand(args); err != nil {
+			return err
+		}
 	}
 	var known []string
 	for _, sub := range cmd.Commands() {
@@ -140,10 +142,24 @@ func commandsOnly(cmd *cobra.Command, args []string) error {
 	}
 }
 
+// foreignCommand explains a command that diyform does not have, whatever flags follow it: they
+// would be called unknown before the command is.
+func foreignCommand(args []string) error {
+	if len(args) == 0 || foreignCommands[args[0]] == "" {
+		return nil
+	}
+	return &diag.Problem{
+		Summary: "Unknown command",
+		Detail:  fmt.Sprintf("diyform has no command %q. %s", args[0], foreignCommands[args[0]]),
+	}
+}
+
 // foreignCommands are what users of Terraform and of container engines look for.
 var foreignCommands = map[string]string{
 	"init":      "None is needed: providers are built in, and modules are downloaded when they are missing.",
 	"providers": "They are built in; `diyform schema -json` prints what they have.",
+	"env":       "`diyform workspace` keeps several labs of one configuration.",
+	"modules":   "`diyform get -json` lists the modules that are called.",
 	"login":     "There is nothing to log in to: the state is in the folder of the configuration.",
 	"logout":    "There is nothing to log in to: the state is in the folder of the configuration.",
 	"up":        "`diyform apply` makes what the configuration wants.",

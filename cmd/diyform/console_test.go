@@ -87,13 +87,14 @@ func (d *dialogue) types(keys string, shows ...string) {
 // patience is with a machine that has much else to do.
 const patience = time.Minute
 
-func (d *dialogue) expect(text string) {
+// expect waits until the terminal shows text, and gives what it showed before.
+func (d *dialogue) expect(text string) string {
 	d.Helper()
 	deadline := time.After(patience)
 	for {
-		if _, after, found := strings.Cut(d.seen, text); found {
+		if before, after, found := strings.Cut(d.seen, text); found {
 			d.seen = after
-			return
+			return before
 		}
 		select {
 		case more, ok := <-d.shown:

@@ -52,7 +52,7 @@ func (s *session) generate(ctx context.Context, f *stackFlags) error {
 		return s.view.failWith(err, "The blocks cannot be written")
 	}
 	fmt.Fprintf(s.view.err, "Wrote the blocks of what is imported to %s. Look through them before you apply.\n", f.generate)
-	return s.loadConfig(f, nil)
+	return s.loadConfig(ctx, f, nil)
 }
 
 func writeNew(path string, text []byte) error {

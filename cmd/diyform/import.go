@@ -54,7 +54,7 @@ func (v *view) importOne(ctx context.Context, r plan.ImportRequest, f *stackFlag
 		return err
 	}
 	defer s.close()
-	if err := s.loadConfig(f, nil); err != nil {
+	if err := s.loadConfig(ctx, f, nil); err != nil {
 		return err
 	}
 	p, err := s.plan(ctx, plan.Adopt, plan.Options{Import: r})

@@ -32,6 +32,7 @@ func newPlan(v *view) *cobra.Command {
 			if err != nil {
 				return v.failWith(err, "")
 			}
+			v.holding = true
 			p, err := s.makePlan(cmd.Context(), mode, &flags)
 			if err != nil {
 				return err

@@ -22,7 +22,7 @@ func (s *session) makePlan(ctx context.Context, mode plan.Mode, f *stackFlags) (
 	}
 	if mode != plan.Normal {
 		s.loadProtection()
-	} else if err := s.loadConfig(f, nil); err != nil {
+	} else if err := s.loadConfig(ctx, f, nil); err != nil {
 		return nil, err
 	}
 	if f.generate != "" {
@@ -43,12 +43,18 @@ func (s *session) loadProtection() {
 	}
 }
 
+// showPlan shows a plan, and below it the warnings about it: above a long one they would be out of
+// sight when it is agreed to.
 func (v *view) showPlan(p *plan.Plan) {
 	if v.stream != nil {
 		v.stream.planned(p)
 		return
 	}
 	p.Render(v.out, palette(v.out))
+	if len(v.held) > 0 {
+		fmt.Fprintln(v.err)
+	}
+	v.release()
 }
 
 func (s *session) writePlan(p *plan.Plan, path string) error {

@@ -34,6 +34,9 @@ func execute(ctx context.Context, v *view, args []string) int {
 	root := newRoot(v)
 	args, err := changeFolder(args)
 	if err == nil {
+		err = foreignCommand(args)
+	}
+	if err == nil {
 		root.SetArgs(doubleDashes(root, args))
 		cmd, err = root.ExecuteContextC(ctx)
 	}

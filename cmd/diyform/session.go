@@ -295,16 +295,19 @@ func (s *session) unlock() {
 
 // loadConfig reads the configuration and the values of its variables, in which those of a
 // plan file go before all others.
-func (s *session) loadConfig(f *stackFlags, planned map[string]cty.Value) error {
+func (s *session) loadConfig(ctx context.Context, f *stackFlags, planned map[string]cty.Value) error {
 	cfg, diags := s.loader.Load(".")
 	if diags.HasErrors() {
 		return s.view.fail(cfg.Files, diags)
 	}
 	s.config = cfg
 	values, more := cfg.Values(config.ValueSources{
-		Environ: os.Environ(), Dir: ".", Args: f.variables, Planned: planned, Ask: s.asker(f),
+		Environ: os.Environ(), Dir: ".", Args: f.variables, Planned: planned, Ask: s.asker(ctx, f),
 	})
 	diags = append(diags, more...)
+	if ctx.Err() != nil {
+		return s.view.failWith(&diag.Problem{Summary: "Interrupted", Detail: "Nothing was planned, and nothing changed."}, "")
+	}
 	if diags.HasErrors() {
 		return s.view.fail(cfg.Files, diags)
 	}
@@ -313,11 +316,11 @@ func (s *session) loadConfig(f *stackFlags, planned map[string]cty.Value) error 
 	return nil
 }
 
-func (s *session) asker(f *stackFlags) func(*config.Variable) (string, bool) {
+func (s *session) asker(ctx context.Context, f *stackFlags) func(*config.Variable) (string, bool) {
 	if !f.input || !s.view.interactive() {
 		return nil
 	}
-	return func(v *config.Variable) (string, bool) { return s.view.ask(v.Name, v.Description) }
+	return func(v *config.Variable) (string, bool) { return s.view.ask(ctx, v) }
 }
 
 // files are the sources for the excerpts of diagnostics.

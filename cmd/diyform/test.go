@@ -123,7 +123,7 @@ func loadTests(f *testFlags) ([]*config.TestFile, hcl.Diagnostics) {
 	}
 	if len(files) == 0 {
 		diags = append(diags, diag.Warning(nil, "No tests",
-			fmt.Sprintf("Neither this folder nor %s has a file whose name ends in .diytest.hcl or .diytest.json.", f.folder)))
+			fmt.Sprintf("Neither this folder nor %s has a file whose name ends in .diytest.hcl or .diytest.json.%s", f.folder, config.ForeignTests(".", f.folder))))
 	}
 	return files, diags
 }

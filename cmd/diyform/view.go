@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -27,6 +26,15 @@ type view struct {
 	stream  *stream // of -json: all that is said goes there; nil else
 	concise bool    // only what was done, not what is under way
 	compact bool    // warnings with a line each
+
+	holding bool // warnings wait for the plan to be shown
+	held    []held
+}
+
+// held are warnings that wait, with the sources of their excerpts.
+type held struct {
+	files map[string]*hcl.File
+	diags hcl.Diagnostics
 }
 
 // palette colours what goes to f only if f is a terminal and NO_COLOR is not set
@@ -53,6 +61,14 @@ func (v *view) diagnostics(files map[string]*hcl.File, diags hcl.Diagnostics) {
 		v.stream.diagnostics(files, diags)
 		return
 	}
+	if len(diags) == 0 {
+		return
+	}
+	if v.holding && !diags.HasErrors() {
+		v.held = append(v.held, held{files, diags})
+		return
+	}
+	v.release()
 	style := diag.Style{Color: palette(v.err).On, Width: width(v.err)}
 	if v.compact {
 		if err := diag.WriteCompact(v.err, diag.Warnings(diags), style); err == nil {
@@ -61,6 +77,15 @@ func (v *view) diagnostics(files map[string]*hcl.File, diags hcl.Diagnostics) {
 	}
 	if err := diag.WriteText(v.err, files, diags, style); err != nil {
 		fmt.Fprintln(v.err, diags.Error())
+	}
+}
+
+// release writes the warnings that were held.
+func (v *view) release() {
+	waiting := v.held
+	v.holding, v.held = false, nil
+	for _, h := range waiting {
+		v.diagnostics(h.files, h.diags)
 	}
 }
 
@@ -109,28 +134,6 @@ func count(n int, what string) string {
 		return "1 " + what
 	}
 	return fmt.Sprintf("%d %ss", n, what)
-}
-
-// confirm asks and reports whether the answer was "yes".
-func (v *view) confirm(question, note string) bool {
-	p := palette(v.out)
-	v.printf("\n%s\n  %s\n  Only 'yes' is taken as approval.\n\n  %s ", p.Bold(question), note, p.Bold("Enter a value:"))
-	line, err := bufio.NewReader(v.in).ReadString('\n')
-	v.printf("\n")
-	return err == nil && strings.TrimSpace(line) == "yes"
-}
-
-// ask gets the value of a variable.
-func (v *view) ask(name, description string) (string, bool) {
-	p := palette(v.out)
-	v.printf("%s\n", p.Bold("var."+name))
-	if description != "" {
-		v.printf("  %s\n", description)
-	}
-	v.printf("\n  %s ", p.Bold("Enter a value:"))
-	line, err := bufio.NewReader(v.in).ReadString('\n')
-	v.printf("\n")
-	return strings.TrimRight(line, "\r\n"), err == nil || line != ""
 }
 
 func elapsed(d time.Duration) string {
