@@ -1,17 +1,6 @@
 package apply
 
-import (
-	"github.com/diyform/diyform/plan"
-	"github.com/diyform/diyform/providers"
-)
-
-// adoption says in a word why an object of which nothing changes is marked anew.
-func adoption(c *plan.Change) string {
-	if c.Importing != nil {
-		return "import"
-	}
-	return "move"
-}
+import "github.com/diyform/diyform/providers"
 
 // count adds a finished operation to the result. What is imported may be changed as well.
 func (r *run) count(op *operation) {

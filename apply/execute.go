@@ -4,8 +4,6 @@ import (
 	"context"
 	"time"
 
-	"github.com/hashicorp/hcl/v2"
-
 	"github.com/diyform/diyform/internal/diag"
 	"github.com/diyform/diyform/plan"
 	"github.com/diyform/diyform/providers"
@@ -96,7 +94,7 @@ func (r *run) operations(key groupKey, nodes []int) []*operation {
 		op.Progress = func(text string) { r.proceed(op, text) }
 		op.name = op.Action.String()
 		if c.Adopts() {
-			op.name = adoption(c)
+			op.name = c.Verb()
 		}
 		r.observe(Event{Kind: Started, Address: c.Address, Action: op.name, Deposed: op.ofDeposed()})
 		if op.Action != providers.Create {
@@ -219,36 +217,31 @@ func (r *run) settleOne(op *operation, record *state.Resource) {
 func (r *run) read(ctx context.Context, nodes []int) {
 	defer r.finish(nodes)
 	for _, i := range nodes {
-		c := r.graph.Node(i).Change
-		begun := time.Now()
-		r.mu.Lock()
-		r.observe(Event{Kind: Started, Address: c.Address, Action: "read"})
-		query, diags := r.plan.Query(c)
-		r.mu.Unlock()
-		if !diags.HasErrors() {
-			v, err := r.plan.Input.Sessions.OfDataType(c.Address.Type).Data(ctx, c.Address.Type, query)
-			if err == nil {
-				r.mu.Lock()
-				r.plan.Learn(c, v)
-				diags = r.plan.Verify(c, v)
-				if diags.HasErrors() {
-					r.fail(i, c, "read", begun, diags)
-					r.mu.Unlock()
-					continue
-				}
-				r.settled[i] = true
-				r.observe(Event{Kind: Finished, Address: c.Address, Action: "read", Elapsed: time.Since(begun)})
-				r.mu.Unlock()
-				continue
-			}
-			diags = r.plan.Diagnose(c, err)
-		}
-		r.failRead(i, c, begun, diags)
+		r.readOne(ctx, i, r.graph.Node(i).Change)
 	}
 }
 
-func (r *run) failRead(node int, c *plan.Change, begun time.Time, diags hcl.Diagnostics) {
+func (r *run) readOne(ctx context.Context, node int, c *plan.Change) {
+	begun := time.Now()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.fail(node, c, "read", begun, diags)
+	r.observe(Event{Kind: Started, Address: c.Address, Action: "read"})
+	query, diags := r.plan.Query(c)
+	if !diags.HasErrors() {
+		r.mu.Unlock() // others go on meanwhile
+		v, err := r.plan.Input.Sessions.OfDataType(c.Address.Type).Data(ctx, c.Address.Type, query)
+		r.mu.Lock()
+		if err != nil {
+			diags = r.plan.Diagnose(c, err)
+		} else {
+			r.plan.Learn(c, v)
+			diags = r.plan.Verify(c, v)
+		}
+	}
+	if diags.HasErrors() {
+		r.fail(node, c, "read", begun, diags)
+		return
+	}
+	r.settled[node] = true
+	r.observe(Event{Kind: Finished, Address: c.Address, Action: "read", Elapsed: time.Since(begun)})
 }

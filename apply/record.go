@@ -11,11 +11,9 @@ import (
 	"github.com/diyform/diyform/internal/diag"
 	"github.com/diyform/diyform/plan"
 	"github.com/diyform/diyform/providers"
+	"github.com/diyform/diyform/providers/schema"
 	"github.com/diyform/diyform/state"
 )
-
-// schemaVersion is that of every resource type so far.
-const schemaVersion = 1
 
 // intended is what will be recorded if the operation succeeds, as far as it is known.
 func (r *run) intended(op *operation) (*state.Resource, error) {
@@ -62,7 +60,7 @@ func (r *run) record(c *plan.Change, o *providers.Object, status state.Status) (
 		return nil, fmt.Errorf("record attributes of %s: %w", c.Address, err)
 	}
 	rec := &state.Resource{
-		Address: c.Address, SchemaVersion: schemaVersion, Status: status,
+		Address: c.Address, SchemaVersion: schema.Version, Status: status,
 		Attributes: json.RawMessage(attributes), Identity: o.Identity,
 		Sensitive: c.SensitivePaths(), Dependencies: r.plan.Dependencies(c), KnownAs: o.KnownAs, MadeAs: o.MadeAs,
 		Stays: r.plan.Stays(c.Address),

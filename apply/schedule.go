@@ -271,7 +271,7 @@ func (r *run) skip(node int, step plan.Step, cause addr.Instance) {
 func stepAction(s plan.Step) string {
 	switch {
 	case s.Change.Adopts():
-		return adoption(s.Change)
+		return s.Change.Verb()
 	case s.Change.Releases:
 		return providers.Release.String()
 	case s.Kind == plan.Remove:

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
@@ -72,7 +73,7 @@ func unknownTopLevel(body, rest hcl.Body) hcl.Diagnostics {
 		return diags
 	}
 	for _, b := range native.Blocks {
-		if !isKnownBlockType(b.Type) {
+		if !slices.Contains(blockTypes(), b.Type) {
 			diags = append(diags, unknownBlockType(b.Type, b.TypeRange, b.DefRange()))
 		}
 	}
@@ -118,15 +119,6 @@ func blockTypes() []string {
 		types = append(types, b.Type)
 	}
 	return types
-}
-
-func isKnownBlockType(name string) bool {
-	for _, b := range fileSchema.Blocks {
-		if b.Type == name {
-			return true
-		}
-	}
-	return false
 }
 
 // decode evaluates the argument name of content into target, without variables. It leaves

@@ -19,7 +19,7 @@ import (
 func foreignConfig(entries []os.DirEntry) string {
 	for _, e := range entries {
 		for foreign, own := range map[string]string{".tf": nativeSuffix, ".tofu": nativeSuffix, ".tf.json": jsonSuffix} {
-			if base, ok := strings.CutSuffix(e.Name(), foreign); ok && !e.IsDir() && !isIgnored(e.Name()) {
+			if base, ok := strings.CutSuffix(e.Name(), foreign); ok && !e.IsDir() && !IsIgnored(e.Name()) {
 				return fmt.Sprintf(" It has %s, which Terraform would read: here it would be %s.", e.Name(), base+own)
 			}
 		}
@@ -37,7 +37,7 @@ func foreignValues(entries []os.DirEntry) hcl.Diagnostics {
 	var diags hcl.Diagnostics
 	for _, e := range entries {
 		own := ownValues(e.Name())
-		if own == "" || e.IsDir() || isIgnored(e.Name()) {
+		if own == "" || e.IsDir() || IsIgnored(e.Name()) {
 			continue
 		}
 		diags = append(diags, diag.Warning(nil, "Values that are not read",

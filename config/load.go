@@ -1,7 +1,6 @@
 package config
 
 import (
-	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -10,7 +9,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
@@ -34,8 +32,7 @@ type Loader struct {
 // Modules finds the files of modules, wherever they come from.
 type Modules interface {
 	// Folder gives the folder of the module that a call names by its source, which may be a path
-	// from the caller's folder. key tells the calls of a configuration apart: the names from the
-	// root module on, joined by dots.
+	// from the caller's folder. key tells the calls of a configuration apart: see Config.Key.
 	Folder(caller, key, source string) (string, error)
 }
 
@@ -49,8 +46,7 @@ func (l Loader) Load(dir string) (*Config, hcl.Diagnostics) {
 	t := &tree{Loader: l, parser: hclparse.NewParser(), digest: sha256.New(), files: map[string]*hcl.File{}}
 	c, diags := t.load(dir, nil, "", nil)
 	c.hash = hex.EncodeToString(t.digest.Sum(nil))
-	sortByPlace(diags)
-	return c, diags
+	return c, diag.InOrder(diags)
 }
 
 // tree is a configuration being read, with all its modules.
@@ -104,11 +100,7 @@ func (t *tree) folder(c *Config, call *Call) (string, hcl.Diagnostics) {
 	if t.Modules == nil {
 		return c.localFolder(call)
 	}
-	var names []string
-	for _, step := range c.Path.Child(call.Name, addr.Key{}).Steps() {
-		names = append(names, step.Name)
-	}
-	dir, err := t.Modules.Folder(c.Dir, strings.Join(names, "."), call.Source)
+	dir, err := t.Modules.Folder(c.Dir, moduleKey(c.Path.Child(call.Name, addr.Key{})), call.Source)
 	return dir, diag.FromError(err, "Module cannot be had", &call.SourceRange)
 }
 
@@ -141,14 +133,6 @@ func sameFolder(a, b string) bool {
 	x, errX := os.Stat(a)
 	y, errY := os.Stat(b)
 	return errX == nil && errY == nil && os.SameFile(x, y)
-}
-
-// sortByPlace puts diagnostics in the order of the source. Those without a place come first.
-func sortByPlace(diags hcl.Diagnostics) {
-	slices.SortStableFunc(diags, func(a, b *hcl.Diagnostic) int {
-		x, y := cmp.Or(a.Subject, &hcl.Range{}), cmp.Or(b.Subject, &hcl.Range{})
-		return cmp.Or(cmp.Compare(x.Filename, y.Filename), cmp.Compare(x.Start.Byte, y.Start.Byte))
-	})
 }
 
 func newConfig(dir string) *Config {
@@ -223,11 +207,11 @@ func configFiles(dir string, call *hcl.Range) ([]string, hcl.Diagnostics) {
 }
 
 func isConfigFile(name string) bool {
-	return !isIgnored(name) && (strings.HasSuffix(name, nativeSuffix) || strings.HasSuffix(name, jsonSuffix))
+	return !IsIgnored(name) && (strings.HasSuffix(name, nativeSuffix) || strings.HasSuffix(name, jsonSuffix))
 }
 
-// isIgnored reports whether name is that of a hidden file or of an editor's leftover.
-func isIgnored(name string) bool {
+// IsIgnored reports whether name is that of a hidden file or of an editor's leftover.
+func IsIgnored(name string) bool {
 	return strings.HasPrefix(name, ".") || strings.HasPrefix(name, "#") || strings.HasSuffix(name, "~")
 }
 

@@ -183,6 +183,11 @@ func variablesHint(child *Config) string {
 	return " It has none."
 }
 
+// Key is the module's key for Modules.Folder: the names of the calls from the root module on.
+func (c *Config) Key() string { return moduleKey(c.Path) }
+
+func moduleKey(path addr.Module) string { return strings.Join(path.Names(), ".") }
+
 // Module gives the module of the tree that has an address, keys of instances left aside, or nil.
 func (c *Config) Module(path addr.Module) *Config {
 	if path == c.Path {

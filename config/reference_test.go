@@ -12,6 +12,7 @@ import (
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/diyform/diyform/internal/addr"
+	"github.com/diyform/diyform/internal/diag"
 )
 
 // testSpec is that of a resource type with two arguments and a nested block.
@@ -225,7 +226,7 @@ func TestBodyHidesMetaArgumentsButSuggestsThem(t *testing.T) {
 	c := mustLoad(t, "resource \"a\" \"a\" {\n  count = 1\n  nmae = 1\n  for_eahc = {}\n  lifecylce {}\n  lifecycle {}\n}")
 	body := c.Resources[addr.Resource{Type: "a", Name: "a"}].Body
 	_, diags := hcldec.Decode(body, testSpec, nil)
-	sortByPlace(diags)
+	diags = diag.InOrder(diags)
 	wantDiags(t, diags,
 		`main.diy.hcl:3,3-7: Unsupported argument; Did you mean "name"?`,
 		`main.diy.hcl:4,3-11: Unsupported argument; Did you mean "for_each"?`,

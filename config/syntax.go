@@ -4,6 +4,8 @@ import (
 	"slices"
 
 	"github.com/hashicorp/hcl/v2"
+
+	"github.com/diyform/diyform/internal/diag"
 )
 
 // unclosed are errors about a string that does not end. What follows it is misread, so that each
@@ -16,8 +18,7 @@ func withoutEchoes(diags hcl.Diagnostics) hcl.Diagnostics {
 	var out hcl.Diagnostics
 	at := map[hcl.Pos]bool{}
 	open := false
-	sortByPlace(diags)
-	for _, d := range diags {
+	for _, d := range diag.InOrder(diags) {
 		isUnclosed := slices.Contains(unclosed, d.Summary)
 		if d.Subject != nil && at[d.Subject.Start] || isUnclosed && open {
 			continue

@@ -63,7 +63,7 @@ func TestPaths(dir, tests string) ([]string, error) {
 }
 
 func isTestFile(name string) bool {
-	return !isIgnored(name) && (strings.HasSuffix(name, nativeTestSuffix) || strings.HasSuffix(name, jsonTestSuffix))
+	return !IsIgnored(name) && (strings.HasSuffix(name, nativeTestSuffix) || strings.HasSuffix(name, jsonTestSuffix))
 }
 
 // LoadTest reads a file of tests. It is never nil: with errors it holds what could be read.
@@ -82,8 +82,7 @@ func LoadTest(path string) (*TestFile, hcl.Diagnostics) {
 		return f, diags
 	}
 	diags = append(diags, f.decode(file.Body)...)
-	sortByPlace(diags)
-	return f, diags
+	return f, diag.InOrder(diags)
 }
 
 func (f *TestFile) decode(body hcl.Body) hcl.Diagnostics {

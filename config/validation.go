@@ -39,10 +39,11 @@ func (cond *Condition) message(ctx *hcl.EvalContext) (string, hcl.Diagnostics) {
 	if diags.HasErrors() {
 		return "", diags
 	}
-	for mark, what := range map[any]string{marks.Sensitive: "a sensitive", marks.Ephemeral: "an ephemeral"} {
-		if marks.Contains(val, mark) {
-			return "The error message holds " + what + " value, so it is not shown.", diags
-		}
+	switch {
+	case marks.Contains(val, marks.Sensitive):
+		return "The error message holds a sensitive value, so it is not shown.", diags
+	case marks.Contains(val, marks.Ephemeral):
+		return "The error message holds an ephemeral value, so it is not shown.", diags
 	}
 	val, _ = val.Unmark()
 	text, err := convert.Convert(val, cty.String)

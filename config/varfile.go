@@ -23,7 +23,7 @@ func (c *Config) folderInputs(dir string, inputs map[string]input) hcl.Diagnosti
 	var first, auto []string
 	for _, e := range entries {
 		switch name := e.Name(); {
-		case e.IsDir() || isIgnored(name):
+		case e.IsDir() || IsIgnored(name):
 		case name == "diyform.vars.hcl" || name == "diyform.vars.json":
 			first = append(first, name)
 		case strings.HasSuffix(name, ".auto.vars.hcl") || strings.HasSuffix(name, ".auto.vars.json"):

@@ -9,14 +9,14 @@ import (
 // Adopts reports whether nothing of an object is to change, and yet it is to be marked anew:
 // it was moved to another address, or somebody else made it.
 func (c *Change) Adopts() bool {
-	return c.Action == NoOp && !c.Untouched && c.Prior != nil && (c.Importing != nil || c.Prior.Marked() != c.Address)
+	return c.Action == NoOp && !c.Untouched && !c.Recorded && c.Prior != nil && (c.Importing != nil || c.Prior.Marked() != c.Address)
 }
 
 // HasMoves reports whether what is recorded has other addresses in this plan.
 func (p *Plan) HasMoves() bool { return len(p.previous) > 0 }
 
-// verb says in a word what is done with an object.
-func (c *Change) verb() string {
+// Verb says in a word what is done with an object.
+func (c *Change) Verb() string {
 	switch {
 	case c.Adopts() && c.Importing != nil:
 		return "import"

@@ -16,18 +16,14 @@ type ImportRequest struct {
 }
 
 func (p *Plan) checkImportRequest(r ImportRequest) hcl.Diagnostics {
-	t := p.Input.Registry.Type(r.To.Type)
-	switch rec := p.recorded[r.To]; {
-	case r.To.Mode == addr.Data:
+	if r.To.Mode == addr.Data {
 		return hcl.Diagnostics{diag.Error(nil, "Data cannot be imported",
 			fmt.Sprintf("%s is read at every plan, and nothing of it is managed.", r.To))}
-	case t == nil:
-		return hcl.Diagnostics{diag.Error(nil, "Unknown resource type",
-			fmt.Sprintf("diyform has no resource type %q.%s", r.To.Type, diag.Suggest(r.To.Type, p.Input.Registry.TypeNames())))}
-	case t.ImportForm() == "":
-		return hcl.Diagnostics{diag.Error(nil, "Resources of this type cannot be imported",
-			fmt.Sprintf("An object of type %s cannot become this state's. %s", r.To.Type, t.RefuseImport()))}
-	case rec != nil && rec.Actual != nil:
+	}
+	if diags := refuseImport(r.To.Type, p.Input.Registry, nil); diags.HasErrors() {
+		return diags
+	}
+	if rec := p.recorded[r.To]; rec != nil && rec.Actual != nil {
 		return hcl.Diagnostics{diag.Error(nil, "The resource is managed already",
 			fmt.Sprintf("%s is recorded, and is there. To let it become another object, take it out first: a removed block with "+
 				"destroy = false lets go of it.", r.To))}

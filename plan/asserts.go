@@ -15,7 +15,7 @@ import (
 // made. It may refer to all that the configuration declares, to output.NAME, and to the outputs
 // of earlier runs, run.NAME.OUTPUT.
 func (p *Plan) Assert(cond *config.Condition, runs map[string]cty.Value) hcl.Diagnostics {
-	scope, diags := p.assertScope(append(config.References(cond.Condition), config.References(cond.ErrorMessage)...), runs)
+	scope, diags := p.assertScope(config.ConditionReferences([]config.Condition{*cond}), runs)
 	if diags.HasErrors() {
 		return diags
 	}
@@ -98,7 +98,7 @@ func (p *Plan) OutputValue(name string) (cty.Value, hcl.Diagnostics) {
 func (p *Plan) Observe() {
 	for a, rec := range p.recorded {
 		if rec.Actual != nil && p.Evaluator.block(a.Resource) != nil {
-			p.Evaluator.Set(a, mark(rec.Actual.Attributes, parsePaths(rec.Record.Sensitive)))
+			p.Evaluator.Set(a, mark(rec.Actual.Attributes, pathsIn(rec.Actual.Attributes, rec.Record.Sensitive)))
 		}
 	}
 	p.Evaluator.Begin()

@@ -21,12 +21,7 @@ type node struct {
 	subject config.Subject
 }
 
-func (n node) String() string {
-	if n.module.IsRoot() {
-		return n.subject.String()
-	}
-	return string(n.module) + "." + n.subject.String()
-}
+func (n node) String() string { return n.module.Join(n.subject.String()) }
 
 // block gives the address of a node that is a resource.
 func (n node) block() addr.Resource { return n.module.Resource(n.subject.Resource) }
@@ -64,15 +59,6 @@ func evaluationOrder(cfg *config.Config, registry *providers.Registry) (sorted [
 	return slices.Concat(first, sorted), g, nil
 }
 
-func sortedBlocks(cfg *config.Config) []addr.Resource {
-	list := make([]addr.Resource, 0, len(cfg.Resources))
-	for a := range cfg.Resources {
-		list = append(list, a)
-	}
-	slices.SortFunc(list, addr.Resource.Compare)
-	return list
-}
-
 type blockGraph struct {
 	dag.Graph[node]
 	edges map[[2]int]hcl.Range // where the reference stands
@@ -86,7 +72,7 @@ func (g *blockGraph) addModule(c *config.Config, registry *providers.Registry) {
 		g.refer(from, c, r.Repetition.References())
 		g.refer(from, c, r.DependsOn)
 		g.refer(from, c, lifecycleReferences(r))
-		g.refer(from, c, config.BodyReferences(r.Body, specOf(a, registry)))
+		g.refer(from, c, config.BodyReferences(r.Body, registry.Schema(a).Spec()))
 		g.afterCall(from, c, r.DeclRange)
 	}
 	for _, name := range sortedNames(c.Locals) {

@@ -67,7 +67,7 @@ func (p *Plan) runCheck(ctx context.Context, m *module, k *config.Check) (*Check
 				result.Errored = true
 			}
 			d.Severity = hcl.DiagWarning
-			d.Extra = diag.Condition{Object: m.named("check." + k.Name), Check: true}
+			d.Extra = diag.Condition{Object: m.addr.Join("check." + k.Name), Check: true}
 			diags = append(diags, d)
 		}
 	}
@@ -87,7 +87,7 @@ func (p *Plan) runCheck(ctx context.Context, m *module, k *config.Check) (*Check
 }
 
 func (p *Plan) readCheckData(ctx context.Context, m *module, r *config.Resource) (cty.Value, hcl.Diagnostics) {
-	s := p.Evaluator.schemaOf(r.Addr)
+	s := p.Input.Registry.Schema(r.Addr)
 	scope, diags := m.context(nil, simpleKeys(config.BodyReferences(r.Body, s.Spec())), nil)
 	if diags.HasErrors() {
 		return cty.DynamicVal, diags

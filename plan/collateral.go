@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"github.com/diyform/diyform/internal/addr"
-	"github.com/diyform/diyform/providers"
 )
 
 // Collateral is what a replacement does to others: it is told at what is replaced too, since
@@ -17,15 +16,7 @@ type Collateral struct {
 
 // noteCollateral finds the collateral of every replacement.
 func (p *Plan) noteCollateral() {
-	holders := map[providers.Place]*Change{}
-	for _, c := range p.Changes {
-		c.Collateral = Collateral{}
-		if c.Action == Replace {
-			for _, place := range p.was(c).Holds {
-				holders[place] = c
-			}
-		}
-	}
+	holders := p.heldBefore(func(c *Change) bool { return c.Action == Replace })
 	if len(holders) == 0 {
 		return
 	}

@@ -42,13 +42,8 @@ func conflict(c, other *Change, place providers.Place) *hcl.Diagnostic {
 
 // checkNeeds finds what would be made in, or joined to, something that this plan takes away.
 func (p *Plan) checkNeeds() hcl.Diagnostics {
-	vacated, held := map[providers.Place]*Change{}, map[providers.Place]bool{}
+	vacated, held := p.heldBefore((*Change).vacates), map[providers.Place]bool{}
 	for _, c := range p.Changes {
-		if c.vacates() {
-			for _, place := range p.was(c).Holds {
-				vacated[place] = c
-			}
-		}
 		for _, place := range p.wanted(c).Holds {
 			held[place] = true
 		}
@@ -58,8 +53,7 @@ func (p *Plan) checkNeeds() hcl.Diagnostics {
 		if c.After.IsNull() {
 			continue
 		}
-		places := p.wanted(c)
-		for _, place := range slices.Concat(places.Within, places.Uses, places.Attached) {
+		for _, place := range p.wanted(c).Needed() {
 			if v := vacated[place]; v != nil && !held[place] && p.configures(c, place) {
 				diags = append(diags, c.censor(hcl.Diagnostics{diag.Error(c.Range, "Needed by what stays", fmt.Sprintf(
 					"%s needs the %s, which is that of %s until this plan is applied and of nobody after. "+
@@ -74,7 +68,7 @@ func (p *Plan) checkNeeds() hcl.Diagnostics {
 // the kernel, which may choose another one: a route's interface by its gateway.
 func (p *Plan) configures(c *Change, place providers.Place) bool {
 	places := p.Input.Registry.Type(c.Address.Type).Places(c.Schema.Volatiles(c.Config, c.After))
-	return slices.Contains(slices.Concat(places.Within, places.Uses, places.Attached), place)
+	return slices.Contains(places.Needed(), place)
 }
 
 // moves reports whether an update gives the object a place that it does not have: a new name.
@@ -129,5 +123,5 @@ func (p *Plan) checkCreations(ctx context.Context) hcl.Diagnostics {
 			diags = append(diags, p.place(changes[i], err)...)
 		}
 	}
-	return diags
+	return diag.InOrder(diags) // of sessions there is no order
 }

@@ -152,10 +152,11 @@ func (s *recordedScope) needModule(ctx context.Context, m *module, ref config.Re
 		}
 		return diags
 	})
-	for _, child := range c.instances {
-		for name, o := range child.cfg.Outputs {
+	for _, key := range sortedKeys(c.instances) {
+		child := c.instances[key]
+		for _, name := range sortedNames(child.cfg.Outputs) {
 			if ref.Output == "" || ref.Output == name {
-				diags = append(diags, s.need(ctx, child, o.References())...)
+				diags = append(diags, s.need(ctx, child, child.cfg.Outputs[name].References())...)
 			}
 		}
 	}

@@ -6,7 +6,6 @@ import (
 
 	"github.com/hashicorp/hcl/v2"
 
-	"github.com/diyform/diyform/internal/addr"
 	"github.com/diyform/diyform/internal/diag"
 	"github.com/diyform/diyform/providers"
 	"github.com/diyform/diyform/providers/schema"
@@ -112,24 +111,16 @@ func (p *Plan) goesAnyway(c *Change) bool {
 
 // heldByReplaced lists which place is that of which object that is replaced, before and after.
 func (p *Plan) heldByReplaced() (before, after map[providers.Place]*Change) {
-	before, after = map[providers.Place]*Change{}, map[providers.Place]*Change{}
+	after = map[providers.Place]*Change{}
 	for _, c := range p.Changes {
 		if c.Action != Replace {
 			continue
-		}
-		for _, place := range p.was(c).Holds {
-			before[place] = c
 		}
 		for _, place := range p.wanted(c).Holds {
 			after[place] = c
 		}
 	}
-	return before, after
-}
-
-// neededPlaces are those that an object must find filled.
-func neededPlaces(places *providers.Places) []providers.Place {
-	return slices.Concat(places.Within, places.Uses, places.Attached)
+	return p.heldBefore(func(c *Change) bool { return c.Action == Replace }), after
 }
 
 // formerNeeds tells what the present object of c depends on, as recorded and by its places.
@@ -142,7 +133,7 @@ func (f *firsts) formerNeeds(c *Change) func(need *Change) bool {
 			}
 		}
 	}
-	places := neededPlaces(f.was(c))
+	places := f.was(c).Needed()
 	return func(need *Change) bool {
 		return slices.ContainsFunc(recorded, func(d Dependency) bool { return d.Covers(need.Address) }) ||
 			slices.ContainsFunc(places, func(place providers.Place) bool { return f.before[place] == need })
@@ -153,25 +144,8 @@ func (f *firsts) formerNeeds(c *Change) func(need *Change) bool {
 // create first yet.
 func (f *firsts) presentNeeds(c *Change) []*Change {
 	var needs []*Change
-	seen := map[Dependency]bool{}
-	var walk func(deps []Dependency)
-	walk = func(deps []Dependency) {
-		for _, d := range deps {
-			if seen[d] {
-				continue
-			}
-			seen[d] = true
-			if !d.isModule() && d.Block.Mode == addr.Data { // it stands between
-				for _, via := range f.instancesOf(d) {
-					walk(via.Dependencies)
-				}
-				continue
-			}
-			needs = append(needs, f.replacedOf(d)...)
-		}
-	}
-	walk(c.Dependencies)
-	for _, place := range neededPlaces(f.wanted(c)) {
+	f.throughData(c.Dependencies, func(d Dependency) { needs = append(needs, f.replacedOf(d)...) })
+	for _, place := range f.wanted(c).Needed() {
 		if h := f.after[place]; h != nil && h != c {
 			needs = append(needs, h)
 		}

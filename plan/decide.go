@@ -317,6 +317,20 @@ func (p *Plan) wanted(c *Change) *providers.Places {
 	return p.placesOf(c, c.After, &c.placesAfter)
 }
 
+// heldBefore tells of those changes that are chosen which one has which place now.
+func (p *Plan) heldBefore(chosen func(*Change) bool) map[providers.Place]*Change {
+	out := map[providers.Place]*Change{}
+	for _, c := range p.Changes {
+		if !chosen(c) {
+			continue
+		}
+		for _, place := range p.was(c).Holds {
+			out[place] = c
+		}
+	}
+	return out
+}
+
 func (p *Plan) placesOf(c *Change, v cty.Value, cache **providers.Places) *providers.Places {
 	if *cache == nil {
 		var places providers.Places

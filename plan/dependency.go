@@ -184,7 +184,8 @@ func (e *Evaluator) within(path addr.Module) []*module {
 	return out
 }
 
-// addressesOf lists the instances that a dependency on something of the configuration means.
+// addressesOf lists the instances that a dependency on something of the configuration means, in
+// order.
 func (e *Evaluator) addressesOf(d Dependency) []addr.Instance {
 	if d.Exact {
 		return []addr.Instance{d.Block.Instance(d.Key)}
@@ -192,7 +193,9 @@ func (e *Evaluator) addressesOf(d Dependency) []addr.Instance {
 	var blocks []*block
 	if d.isModule() {
 		for _, m := range e.within(d.Block.Module) {
-			blocks = slices.AppendSeq(blocks, maps.Values(m.blocks))
+			for _, a := range sortedResources(m.blocks) {
+				blocks = append(blocks, m.blocks[a])
+			}
 		}
 	} else if b := e.block(d.Block); b != nil {
 		blocks = append(blocks, b)

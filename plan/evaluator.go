@@ -99,7 +99,7 @@ func NewEvaluator(cfg *config.Config, given Given, registry *providers.Registry)
 }
 
 func (e *Evaluator) define(r *config.Resource) *definition {
-	d := &definition{cfg: r, schema: e.schemaOf(r.Addr)}
+	d := &definition{cfg: r, schema: e.registry.Schema(r.Addr)}
 	d.arguments = newArguments(r.Body, d.schema)
 	refs := simpleKeys(slices.Concat(config.BodyReferences(r.Body, d.schema.Spec()), r.DependsOn, lifecycleReferences(r)))
 	for _, ref := range refs {
@@ -128,13 +128,6 @@ func simpleKeys(refs []config.Reference) []config.Reference {
 		}
 	}
 	return refs
-}
-
-func (e *Evaluator) schemaOf(a addr.Resource) *schema.Schema {
-	if a.Mode == addr.Data {
-		return e.registry.DataType(a.Type).Schema()
-	}
-	return e.registry.Type(a.Type).Schema()
 }
 
 // block gives the block of an instance's address, or nil where configuration has none.

@@ -40,7 +40,7 @@ func whatIsNull(d *hcl.Diagnostic) string {
 	if i < 1 {
 		return ""
 	}
-	name := written(e.Traversal[:i])
+	name := diag.Traversal(e.Traversal[:i])
 	for _, ref := range config.References(e) {
 		kind := ref.Subject.Kind
 		if (kind == config.ResourceSubject || kind == config.ModuleSubject) && ref.Subject.String() == name {
@@ -48,22 +48,6 @@ func whatIsNull(d *hcl.Diagnostic) string {
 		}
 	}
 	return fmt.Sprintf(" What is null is %s.", name)
-}
-
-// written gives the text of a traversal.
-func written(t hcl.Traversal) string {
-	var b strings.Builder
-	for _, step := range t {
-		switch step := step.(type) {
-		case hcl.TraverseRoot:
-			b.WriteString(step.Name)
-		case hcl.TraverseAttr:
-			b.WriteString("." + step.Name)
-		case hcl.TraverseIndex:
-			b.WriteString("[" + Format(step.Key) + "]")
-		}
-	}
-	return b.String()
 }
 
 // speaksOfKeys reports whether a text is about a key or attribute that something does not have, and

@@ -98,6 +98,12 @@ func (p *Plan) Warn(c *Change, problems []*diag.Problem) hcl.Diagnostics {
 // resources; what a data source stands between counts as if it did not.
 func (p *Plan) Dependencies(c *Change) []string {
 	var out []string
+	p.throughData(c.Dependencies, func(d Dependency) { out = append(out, d.String()) })
+	return out
+}
+
+// throughData visits each of deps once, and in the place of a data source what that depends on.
+func (p *Plan) throughData(deps []Dependency, visit func(Dependency)) {
 	seen := map[Dependency]bool{}
 	var walk func(deps []Dependency)
 	walk = func(deps []Dependency) {
@@ -107,7 +113,7 @@ func (p *Plan) Dependencies(c *Change) []string {
 			}
 			seen[d] = true
 			if d.isModule() || d.Block.Mode == addr.Managed {
-				out = append(out, d.String())
+				visit(d)
 				continue
 			}
 			for _, via := range p.instancesOf(d) {
@@ -115,8 +121,7 @@ func (p *Plan) Dependencies(c *Change) []string {
 			}
 		}
 	}
-	walk(c.Dependencies)
-	return out
+	walk(deps)
 }
 
 // instancesOf lists the changes that a dependency on something of the configuration means.

@@ -301,7 +301,7 @@ func (p *Plan) planRefresh() {
 	for _, r := range p.records {
 		rec := p.recorded[r.Address]
 		c := &Change{
-			Address: r.Address, Schema: p.Input.Registry.Type(r.Address.Type).Schema(), Action: Forget, Reason: "it is gone",
+			Address: r.Address, Schema: p.Input.Registry.Type(r.Address.Type).Schema(), Action: Forget, Reason: "it is gone", Recorded: true,
 			Before: rec.Object.Attributes, Sensitive: parsePaths(r.Sensitive), SensitiveBefore: parsePaths(r.Sensitive),
 		}
 		c.After = cty.NullVal(c.Schema.ImpliedType())

@@ -54,14 +54,19 @@ func checkImportType(i *config.Import, registry *providers.Registry) hcl.Diagnos
 		return hcl.Diagnostics{diag.Error(&i.To.Range, "Import of a module",
 			"What is imported becomes a resource: name one, as in bridge.lan.")}
 	}
-	t := registry.Type(a)
+	return refuseImport(a, registry, &i.To.Range)
+}
+
+// refuseImport refuses types of which nothing can be imported.
+func refuseImport(name string, registry *providers.Registry, at *hcl.Range) hcl.Diagnostics {
+	t := registry.Type(name)
 	if t == nil {
-		return hcl.Diagnostics{diag.Error(&i.To.Range, "Unknown resource type",
-			fmt.Sprintf("diyform has no resource type %q.%s", a, diag.Suggest(a, registry.TypeNames())))}
+		return hcl.Diagnostics{diag.Error(at, "Unknown resource type",
+			fmt.Sprintf("diyform has no resource type %q.%s", name, diag.Suggest(name, registry.TypeNames())))}
 	}
 	if t.ImportForm() == "" {
-		return hcl.Diagnostics{diag.Error(&i.To.Range, "Resources of this type cannot be imported",
-			fmt.Sprintf("An object of type %s cannot become this state's. %s", a, t.RefuseImport()))}
+		return hcl.Diagnostics{diag.Error(at, "Resources of this type cannot be imported",
+			fmt.Sprintf("An object of type %s cannot become this state's. %s", name, t.RefuseImport()))}
 	}
 	return nil
 }

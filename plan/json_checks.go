@@ -57,7 +57,7 @@ func (p *Plan) checksJSON() []JSONCheck {
 	for _, m := range p.Evaluator.within("") {
 		for _, name := range sortedNames(m.cfg.Checks) {
 			list.add(
-				JSONCheckAddress{Kind: "check", Module: string(m.cfg.Path), Name: name, ToDisplay: inModule(m.cfg.Path, "check."+name)},
+				JSONCheckAddress{Kind: "check", Module: string(m.cfg.Path), Name: name, ToDisplay: m.cfg.Path.Join("check." + name)},
 				checkJSON(m.addr, name, results[checkID{m.addr, name}]))
 		}
 	}
@@ -70,13 +70,6 @@ func (p *Plan) checksJSON() []JSONCheck {
 type checkID struct {
 	module addr.Module
 	name   string
-}
-
-func inModule(m addr.Module, name string) string {
-	if m.IsRoot() {
-		return name
-	}
-	return string(m) + "." + name
 }
 
 // checkList gathers what came of each instance, by blocks.
@@ -104,7 +97,7 @@ var severities = []string{"pass", "unknown", "fail", "error"}
 
 func checkJSON(m addr.Module, name string, result *CheckResult) JSONCheckInstance {
 	instance := JSONCheckInstance{
-		Address: JSONInstanceAddress{Module: string(m), ToDisplay: inModule(m, "check."+name)}, Status: "unknown",
+		Address: JSONInstanceAddress{Module: string(m), ToDisplay: m.Join("check." + name)}, Status: "unknown",
 	}
 	if result != nil {
 		instance.Status = result.Status()

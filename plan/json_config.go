@@ -11,7 +11,6 @@ import (
 	ctyjson "github.com/zclconf/go-cty/cty/json"
 
 	"github.com/diyform/diyform/config"
-	"github.com/diyform/diyform/internal/addr"
 	"github.com/diyform/diyform/providers/schema"
 )
 
@@ -151,27 +150,13 @@ func variableJSON(v *config.Variable) JSONConfigVariable {
 func (p *Plan) blockJSON(r *config.Resource) JSONConfigResource {
 	j := JSONConfigResource{
 		Address: r.Addr.Local().String(), Mode: jsonMode(r.Addr), Type: r.Addr.Type, Name: r.Addr.Name,
-		ProviderConfigKey: providerConfigKey, SchemaVersion: schemaVersion, DependsOn: dependsOnJSON(r.DependsOn),
+		ProviderConfigKey: providerConfigKey, SchemaVersion: schema.Version, DependsOn: dependsOnJSON(r.DependsOn),
 		CountExpression: optionalJSON(r.Count), ForEachExpression: optionalJSON(r.ForEach),
 	}
-	if s := p.schemaOf(r.Addr); s != nil {
+	if s := p.Input.Registry.Schema(r.Addr); s != nil { // else nobody has checked what is not planned
 		j.Expressions = bodyJSON(r.Body, s)
 	}
 	return j
-}
-
-// schemaOf gives the schema of a block's type, or nil: what is not planned was not checked.
-func (p *Plan) schemaOf(a addr.Resource) *schema.Schema {
-	if a.Mode == addr.Data {
-		if t := p.Input.Registry.DataType(a.Type); t != nil {
-			return t.Schema()
-		}
-		return nil
-	}
-	if t := p.Input.Registry.Type(a.Type); t != nil {
-		return t.Schema()
-	}
-	return nil
 }
 
 // bodyJSON gives a body's arguments. Dynamic blocks are left out, as Terraform leaves them out.

@@ -37,7 +37,7 @@ func (p *Plan) relevantAttributes() []JSONAttribute {
 	var out []JSONAttribute
 	seen := map[string]bool{}
 	for _, r := range p.changingBlocks() {
-		s := p.schemaOf(r.Addr)
+		s := p.Input.Registry.Schema(r.Addr)
 		if s == nil {
 			continue
 		}

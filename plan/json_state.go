@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"slices"
 
 	"github.com/zclconf/go-cty/cty"
@@ -141,7 +140,7 @@ func recordJSON(r *state.Resource, s *schema.Schema, v cty.Value) (JSONResource,
 }
 
 func resourceJSON(a addr.Instance, s *schema.Schema, v cty.Value, sensitive []cty.Path) (JSONResource, error) {
-	j := JSONResource{JSONAddress: newJSONAddress(a), SchemaVersion: schemaVersion, at: a}
+	j := JSONResource{JSONAddress: newJSONAddress(a), SchemaVersion: schema.Version, at: a}
 	var err error
 	if j.Values, err = knownJSON(v); err != nil {
 		return j, fmt.Errorf("%s: %w", a, err)
@@ -149,9 +148,6 @@ func resourceJSON(a addr.Instance, s *schema.Schema, v cty.Value, sensitive []ct
 	j.SensitiveValues, err = sensitiveJSON(s, v, sensitive)
 	return j, err
 }
-
-// schemaVersion is that of every resource type so far.
-const schemaVersion = 1
 
 // sensitiveJSON is true where a part of v is sensitive, and an object or array of such else.
 func sensitiveJSON(s *schema.Schema, v cty.Value, paths []cty.Path) (json.RawMessage, error) {
@@ -271,7 +267,7 @@ func outputJSON(v cty.Value, sensitive bool) (JSONOutput, error) {
 // document.
 func (p *Plan) variablesJSON() (map[string]JSONVariable, error) {
 	out := map[string]JSONVariable{}
-	for _, name := range slices.Sorted(maps.Keys(p.Input.Variables)) {
+	for _, name := range sortedNames(p.Input.Variables) {
 		if marks.Contains(p.Input.Variables[name], marks.Ephemeral) {
 			continue
 		}

@@ -16,12 +16,8 @@ import (
 
 // lifecycleReferences lists what a block's lifecycle refers to.
 func lifecycleReferences(r *config.Resource) []config.Reference {
-	refs := slices.Clone(r.Lifecycle.ReplaceTriggeredBy)
-	for _, cond := range slices.Concat(r.Lifecycle.Preconditions, r.Lifecycle.Postconditions) {
-		refs = append(refs, config.References(cond.Condition)...)
-		refs = append(refs, config.References(cond.ErrorMessage)...)
-	}
-	return refs
+	l := &r.Lifecycle
+	return slices.Concat(l.ReplaceTriggeredBy, config.ConditionReferences(l.Preconditions), config.ConditionReferences(l.Postconditions))
 }
 
 // checkLifecycle checks what a block's lifecycle refers to.
@@ -30,16 +26,8 @@ func checkLifecycle(cfg *config.Config, r *config.Resource) hcl.Diagnostics {
 	diags := cfg.CheckReferences(l.ReplaceTriggeredBy, r.Scope())
 	after := r.Scope()
 	after.Self = true
-	for _, conditions := range []struct {
-		list  []config.Condition
-		scope config.Scope
-	}{{l.Preconditions, r.Scope()}, {l.Postconditions, after}} {
-		for _, cond := range conditions.list {
-			diags = append(diags, cfg.CheckReferences(config.References(cond.Condition), conditions.scope)...)
-			diags = append(diags, cfg.CheckReferences(config.References(cond.ErrorMessage), conditions.scope)...)
-		}
-	}
-	return diags
+	diags = append(diags, cfg.CheckReferences(config.ConditionReferences(l.Preconditions), r.Scope())...)
+	return append(diags, cfg.CheckReferences(config.ConditionReferences(l.Postconditions), after)...)
 }
 
 // checkIgnored finds items of ignore_changes that name nothing that configuration can set.
@@ -48,7 +36,7 @@ func (e *Evaluator) checkIgnored(r *config.Resource) hcl.Diagnostics {
 	if len(r.Lifecycle.Ignore) == 0 {
 		return nil
 	}
-	t := hcldec.ImpliedType(e.schemaOf(r.Addr).Spec())
+	t := hcldec.ImpliedType(e.registry.Schema(r.Addr).Spec())
 	for _, item := range r.Lifecycle.Ignore {
 		if why := leadsNowhere(t, item.Path); why != "" {
 			diags = append(diags, diag.Error(&item.Range, "Invalid item of ignore_changes", why))

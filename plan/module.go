@@ -71,14 +71,6 @@ func (e *Evaluator) newModule(cfg *config.Config, parent *module, c *call, key a
 	return m
 }
 
-// named gives the address of what has a name in the module.
-func (m *module) named(name string) string {
-	if m.addr.IsRoot() {
-		return name
-	}
-	return string(m.addr) + "." + name
-}
-
 // forget drops what was evaluated from the values of resources.
 func (m *module) forget() {
 	m.evaluated = map[config.Subject]evaluated{}
@@ -102,7 +94,7 @@ func (m *module) checkScope(k *config.Check, data cty.Value, refs []config.Refer
 	if k.Data != nil {
 		own := k.Data.Addr.Local()
 		m.blocks[own] = &block{
-			definition: &definition{cfg: k.Data, schema: m.schemaOf(own)}, in: m,
+			definition: &definition{cfg: k.Data, schema: m.registry.Schema(own)}, in: m,
 			expansion: expansion{kind: single, keys: []addr.Key{{}}, exists: map[addr.Key]bool{{}: true}},
 			values:    map[addr.Key]cty.Value{{}: data},
 		}
@@ -215,7 +207,7 @@ func (m *module) output(name string) (cty.Value, hcl.Diagnostics) {
 			return cty.DynamicVal, diags
 		}
 		if diags = conditionErrors(o.Conditions, ctx, "Precondition failed", m.nameOf("output", name),
-			diag.Condition{Object: m.named("output." + name)}); diags.HasErrors() {
+			diag.Condition{Object: m.addr.Join("output." + name)}); diags.HasErrors() {
 			return cty.DynamicVal, diags
 		}
 		v, more := o.Expr.Value(ctx)

@@ -284,15 +284,6 @@ func (p *Plan) applyMoves() hcl.Diagnostics {
 	return diags
 }
 
-func sortedInstances(m map[addr.Instance]addr.Instance) []addr.Instance {
-	list := make([]addr.Instance, 0, len(m))
-	for a := range m {
-		list = append(list, a)
-	}
-	slices.SortFunc(list, addr.Instance.Compare)
-	return list
-}
-
 // implyMoves moves what a block, or the module block around it, got or lost count for: x is
 // x[0], and x[0] is x.
 func (p *Plan) implyMoves(is map[addr.Instance]addr.Instance) {

@@ -176,12 +176,3 @@ func deletedOutput(name string, old *state.Output) *OutputChange {
 	}
 	return o
 }
-
-func sortedNames[V any](m map[string]V) []string {
-	names := make([]string, 0, len(m))
-	for name := range m {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
-}

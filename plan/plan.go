@@ -10,11 +10,12 @@
 //	blocks.go     the order in which blocks are evaluated; cycles
 //	evaluator.go  expressions -> values; module.go: those in a module; expand.go: instances
 //	dependency.go what an instance depends on
-//	decide.go     wanted against real -> a Change an instance
+//	decide.go     wanted against real -> a Change an instance; data.go: what is only read
 //	cascade.go    what a change takes along: a replaced namespace its links
 //	createfirst.go  create_before_destroy; deposed.go what an interrupted one left
 //	lifecycle.go  what lifecycle blocks ask for
-//	import.go     what is there already and becomes a resource; removed.go: what is let go of
+//	import.go     what is there already and becomes a resource; removed.go: what is let go of;
+//	adopt.go      what both, and a move, have in common: only the mark changes
 //	focus.go      what the command line asks for: a part only, a replacement
 //	conflicts.go  what cannot be, told before anything is changed
 //	others.go     what contradicts other resources
@@ -22,9 +23,13 @@
 //	finish.go     what apply asks while steps give their values
 //	console.go    single expressions, against a plan or what is recorded
 //	collateral.go what a change does to others; remote.go: to the user's own connection
+//	drift.go      what was changed outside; why.go: why something is deleted or replaced
+//	checks.go     check blocks; asserts.go: those of tests
 //	render.go     the plan for people; json.go: for scripts; file.go: for a later apply
+//	generate.go   the blocks of what is imported without one
 //
-// What must not be shown is kept by sensitive.go, and errors get their places in diagnose.go.
+// What must not be shown is kept by sensitive.go; errors get their places in diagnose.go, and what
+// the language's library says of expressions gets better in explain.go.
 //
 // Start with New.
 package plan
@@ -142,6 +147,7 @@ type Change struct {
 	Deposed bool // it is about the deposed object of the address, not the recorded one
 
 	Untouched bool // the plan is not about it: it stays as it is, and as it is recorded
+	Recorded  bool // of a refresh-only plan: what is there is recorded, and the kernel asked for nothing
 
 	PreviousAddress *addr.Instance // that it is recorded at, where it was moved
 	Importing       *Importing     // it is not recorded yet, and somebody else made it
@@ -257,15 +263,41 @@ func (p *Plan) make(ctx context.Context) hcl.Diagnostics {
 		p.planRefresh()
 		return diags
 	case Destroy:
-		diags = append(diags, p.focusOn(p.recordedNeeds)...)
-		p.planDestroy()
-		diags = append(diags, p.checkProtected()...)
-		diags = append(diags, p.checkReleases()...)
-		_, more := p.Steps()
-		diags = append(diags, p.warnRemote()...)
-		return append(diags, more...)
+		return append(diags, p.destroying()...)
 	}
-	diags = append(diags, Validate(p.Input.Config, p.Input.Registry)...)
+	diags = append(diags, p.wanting(ctx)...)
+	if diags.HasErrors() {
+		return diags
+	}
+	diags = append(diags, p.checkMovedInstances()...)
+	diags = append(diags, p.checkImports()...)
+	if p.Input.Mode == Adopt {
+		if !diags.HasErrors() {
+			p.adoptOnly()
+		}
+		return diags
+	}
+	diags = append(diags, p.check()...)
+	if diags.HasErrors() {
+		return diags
+	}
+	return append(diags, p.complete(ctx)...)
+}
+
+// destroying makes the plan of a destroy.
+func (p *Plan) destroying() hcl.Diagnostics {
+	diags := p.focusOn(p.recordedNeeds)
+	p.planDestroy()
+	diags = append(diags, p.checkProtected()...)
+	diags = append(diags, p.checkReleases()...)
+	_, more := p.Steps()
+	diags = append(diags, p.warnRemote()...)
+	return append(diags, more...)
+}
+
+// wanting decides what becomes of each instance, by what configuration wants.
+func (p *Plan) wanting(ctx context.Context) hcl.Diagnostics {
+	diags := Validate(p.Input.Config, p.Input.Registry)
 	if diags.HasErrors() {
 		return diags
 	}
@@ -282,29 +314,18 @@ func (p *Plan) make(ctx context.Context) hcl.Diagnostics {
 	if diags.HasErrors() {
 		return diags
 	}
-	diags = append(diags, p.decide(ctx, order)...)
-	if diags.HasErrors() {
-		return diags
-	}
-	diags = append(diags, p.checkMovedInstances()...)
-	diags = append(diags, p.checkImports()...)
-	if p.Input.Mode == Adopt {
-		if !diags.HasErrors() {
-			p.adoptOnly()
-		}
-		return diags
-	}
-	diags = append(diags, p.checkReleases()...)
-	diags = append(diags, p.checkReplace()...)
-	diags = append(diags, p.checkProtected()...)
-	diags = append(diags, p.checkStays()...)
-	diags = append(diags, p.checkTwo()...)
-	diags = append(diags, p.checkNeeds()...)
-	diags = append(diags, p.checkContradictions()...)
-	if diags.HasErrors() {
-		return diags
-	}
-	diags = append(diags, p.checkCreations(ctx)...)
+	return append(diags, p.decide(ctx, order)...)
+}
+
+// check finds what cannot be, or must not, of what was decided.
+func (p *Plan) check() hcl.Diagnostics {
+	return slices.Concat(p.checkReleases(), p.checkReplace(), p.checkProtected(), p.checkStays(), p.checkTwo(), p.checkNeeds(),
+		p.checkContradictions())
+}
+
+// complete adds what follows from the changes: outputs, steps, what they do to others.
+func (p *Plan) complete(ctx context.Context) hcl.Diagnostics {
+	diags := p.checkCreations(ctx)
 	diags = append(diags, p.planOutputs()...)
 	if p.HasChanges() {
 		_, more := p.Steps()

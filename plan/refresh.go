@@ -137,12 +137,13 @@ func decodeRecord(r *state.Resource, s *schema.Schema) (*providers.Object, error
 	return o, nil
 }
 
-// read takes one snapshot a provider, all providers at once.
+// read takes one snapshot a provider, all providers at once. What fails is told in the order of
+// addresses, whichever provider is done first.
 func read(ctx context.Context, bySession map[providers.Session][]*Recorded) hcl.Diagnostics {
 	var (
-		mu    sync.Mutex
-		diags hcl.Diagnostics
-		wg    sync.WaitGroup
+		mu     sync.Mutex
+		failed = map[addr.Instance]hcl.Diagnostics{}
+		wg     sync.WaitGroup
 	)
 	for session, list := range bySession {
 		wg.Go(func() {
@@ -158,12 +159,17 @@ func read(ctx context.Context, bySession map[providers.Session][]*Recorded) hcl.
 				list[i].Actual = r.Object
 				if r.Err != nil && !seen[r.Err.Error()] {
 					seen[r.Err.Error()] = true
-					diags = append(diags, located(r.Err, "The kernel could not be read", list[i].Object.Address)...)
+					at := list[i].Object.Address
+					failed[at] = append(failed[at], located(r.Err, "The kernel could not be read", at)...)
 				}
 			}
 		})
 	}
 	wg.Wait()
+	var diags hcl.Diagnostics
+	for _, at := range sortedInstances(failed) {
+		diags = append(diags, failed[at]...)
+	}
 	return diags
 }
 

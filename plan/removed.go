@@ -10,7 +10,6 @@ import (
 	"github.com/diyform/diyform/config"
 	"github.com/diyform/diyform/internal/addr"
 	"github.com/diyform/diyform/internal/diag"
-	"github.com/diyform/diyform/providers"
 )
 
 // checkRemoved finds removed blocks about what is still declared.
@@ -129,14 +128,7 @@ func (p *Plan) checkReleases() hcl.Diagnostics {
 	if !slices.ContainsFunc(p.Changes, func(c *Change) bool { return c.Releases }) {
 		return nil
 	}
-	going := map[providers.Place]*Change{}
-	for _, c := range p.Changes {
-		if c.Prior != nil && c.removes() {
-			for _, place := range p.was(c).Holds {
-				going[place] = c
-			}
-		}
-	}
+	going := p.heldBefore(func(c *Change) bool { return c.Prior != nil && c.removes() })
 	var diags hcl.Diagnostics
 	for _, c := range p.Changes {
 		if !c.Releases {

@@ -3,7 +3,6 @@ package plan
 import (
 	"fmt"
 	"maps"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -90,7 +89,7 @@ func (b *blockRenderer) keyed(v cty.Value, path string, at layout) string {
 		return "{}"
 	}
 	m := v.AsValueMap()
-	keys := slices.Sorted(maps.Keys(m))
+	keys := sortedNames(m)
 	width := keyWidth(keys)
 	var out strings.Builder
 	out.WriteString("{\n")
@@ -180,7 +179,7 @@ func (b *blockRenderer) mapping(x, y cty.Value, path string, indent int) string 
 		all = map[string]cty.Value{}
 	}
 	maps.Copy(all, before)
-	keys := slices.Sorted(maps.Keys(all))
+	keys := sortedNames(all)
 	width := keyWidth(keys)
 	unchanged := 0
 	var out strings.Builder

@@ -1,7 +1,6 @@
 package plan
 
 import (
-	"maps"
 	"slices"
 
 	"github.com/hashicorp/hcl/v2"
@@ -145,8 +144,4 @@ func partValue(keys []addr.Key, value func(addr.Key) cty.Value) cty.Value {
 		m[keyString(k)] = value(k)
 	}
 	return cty.ObjectVal(m)
-}
-
-func sortedKeys[V any](m map[addr.Key]V) []addr.Key {
-	return slices.SortedFunc(maps.Keys(m), addr.Key.Compare)
 }

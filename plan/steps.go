@@ -39,7 +39,7 @@ func (s Step) Follows() bool { return s.Kind == Remove && s.Change.follows }
 func (s Step) String() string {
 	switch s.Kind {
 	case Apply:
-		return fmt.Sprintf("%s of %s", s.Change.verb(), s.Change.Address)
+		return fmt.Sprintf("%s of %s", s.Change.Verb(), s.Change.Address)
 	case Remove:
 		if s.Change.Releases {
 			return "release of " + s.Change.Address.String()
@@ -130,7 +130,7 @@ func (c *Change) applies() bool {
 func (c *Change) removes() bool { return c.Action == Delete || c.Action == Replace }
 
 func (b *stepBuilder) index() {
-	b.vacate = map[providers.Place]*Change{}
+	b.vacate = b.heldBefore((*Change).vacates)
 	b.blocks = map[addr.Resource][]*Change{}
 	b.modules = map[addr.Module][]*Change{}
 	b.left = map[addr.Instance]*Change{}
@@ -139,14 +139,6 @@ func (b *stepBuilder) index() {
 			b.left[c.Address] = c
 		}
 		b.blocks[c.Address.Resource] = append(b.blocks[c.Address.Resource], c)
-		if c.Address.Mode == addr.Data {
-			continue
-		}
-		if c.vacates() {
-			for _, place := range b.was(c).Holds {
-				b.vacate[place] = c
-			}
-		}
 	}
 }
 
@@ -181,7 +173,7 @@ func (b *stepBuilder) orderApply(c *Change) {
 		return
 	}
 	places := b.wanted(c)
-	for _, place := range slices.Concat(places.Within, places.Uses, places.Attached) {
+	for _, place := range places.Needed() {
 		if h := b.holders[place]; h != nil && h != c {
 			b.after(self, b.node(Apply, h))
 		}
@@ -249,7 +241,6 @@ func (b *stepBuilder) orderDependents(c *Change) {
 	default:
 		return
 	}
-	within := b.was(c)
 	for _, text := range b.RecordOf(c).Dependencies {
 		d, err := ParseDependency(text)
 		if err != nil {
@@ -266,7 +257,7 @@ func (b *stepBuilder) orderDependents(c *Change) {
 			b.removeAllAfter(d, own, c)
 		}
 	}
-	for _, place := range slices.Concat(within.Within, within.Uses, within.Attached) {
+	for _, place := range b.was(c).Needed() {
 		if h := b.vacate[place]; h != nil && h != c {
 			b.removeAfter(h, own, c)
 		}
@@ -337,8 +328,8 @@ func (b *stepBuilder) livesIn(c, dep *Change) bool {
 	})
 }
 
-// noneOf is the step before any instance of a block or in a module is removed, and after everything that
-// depended on the whole block has let go.
+// noneOf is the step before any instance of a block or in a module is removed, and after
+// everything that depended on the whole block has let go.
 func (b *stepBuilder) noneOf(d Dependency) int {
 	return b.beforeRemoves(NoneOf, d, func(*Change) bool { return true })
 }

@@ -157,13 +157,6 @@ func (e *Evaluator) attributeOf(c *config.Config, ref config.Reference) (name st
 	return "", nil
 }
 
-func specOf(a addr.Resource, registry *providers.Registry) hcldec.Spec {
-	if a.Mode == addr.Data {
-		return registry.DataType(a.Type).Schema().Spec()
-	}
-	return registry.Type(a.Type).Schema().Spec()
-}
-
 // checkTypes finds blocks whose type nobody provides.
 func checkTypes(cfg *config.Config, registry *providers.Registry) hcl.Diagnostics {
 	var diags hcl.Diagnostics
@@ -215,7 +208,7 @@ func checkReferences(cfg *config.Config, registry *providers.Registry) hcl.Diagn
 		diags = append(diags, cfg.CheckReferences(r.Repetition.References(), config.Scope{})...)
 		diags = append(diags, cfg.CheckReferences(r.DependsOn, r.Scope())...)
 		diags = append(diags, checkLifecycle(cfg, r)...)
-		refs := config.BodyReferences(r.Body, specOf(r.Addr, registry))
+		refs := config.BodyReferences(r.Body, registry.Schema(r.Addr).Spec())
 		diags = append(diags, cfg.CheckReferences(refs, r.Scope())...)
 	}
 	for _, a := range sortedBlocks(cfg) {
@@ -245,17 +238,14 @@ func checkReferences(cfg *config.Config, registry *providers.Registry) hcl.Diagn
 		if k.Data != nil {
 			block(k.Data)
 		}
-		for _, a := range k.Asserts {
-			diags = append(diags, cfg.CheckReferences(config.References(a.Condition), k.Scope())...)
-			diags = append(diags, cfg.CheckReferences(config.References(a.ErrorMessage), k.Scope())...)
-		}
+		diags = append(diags, cfg.CheckReferences(config.ConditionReferences(k.Asserts), k.Scope())...)
 	}
 	return diags
 }
 
 // validateBlock decodes a block with everything that it refers to unknown.
 func (e *Evaluator) validateBlock(c *config.Config, r *config.Resource) hcl.Diagnostics {
-	s := e.schemaOf(r.Addr)
+	s := e.registry.Schema(r.Addr)
 	scope := e.unknownContext(c, &r.Repetition)
 	v, diags := hcldec.Decode(dynblock.Expand(r.Body, scope), s.Spec(), scope)
 	if diags.HasErrors() {
@@ -371,7 +361,7 @@ func (e *Evaluator) unknownNames(c *config.Config) map[string]cty.Value {
 	for a, other := range c.Resources {
 		v := cty.DynamicVal
 		if other.Count == nil && other.ForEach == nil {
-			v = cty.UnknownVal(e.schemaOf(a).ImpliedType())
+			v = cty.UnknownVal(e.registry.Schema(a).ImpliedType())
 		}
 		if a.Mode == addr.Data {
 			data.add(a, v)

@@ -38,7 +38,7 @@ func (m *module) validateVariable(name string) hcl.Diagnostics {
 			Subject:     m.valueRange(v),
 			Expression:  cond.Condition,
 			EvalContext: ctx,
-			Extra:       diag.Condition{Object: m.named("var." + name)},
+			Extra:       diag.Condition{Object: m.addr.Join("var." + name)},
 		})
 	}
 	return out

@@ -1,6 +1,9 @@
 package providers
 
-import "net/netip"
+import (
+	"net/netip"
+	"slices"
+)
 
 // Place is something in the kernel that only one object can be: the link veth0 in the
 // namespace lab. Places let the engine order and check objects of types that know nothing
@@ -49,6 +52,9 @@ type Places struct {
 	// Gateways: machines that must be in direct reach by then, whoever has their network.
 	Gateways []Machine
 }
+
+// Needed lists what must be there for the object.
+func (p *Places) Needed() []Place { return slices.Concat(p.Within, p.Uses, p.Attached) }
 
 // Network is an IP network that a network namespace is on, by one of its links.
 type Network struct {

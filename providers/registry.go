@@ -3,7 +3,11 @@ package providers
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
+
+	"github.com/diyform/diyform/internal/addr"
+	"github.com/diyform/diyform/providers/schema"
 )
 
 // Registry knows which provider has which type.
@@ -36,20 +40,27 @@ func (r *Registry) Type(name string) Type { return r.types[name] }
 // DataType gives the data source of that name, or nil.
 func (r *Registry) DataType(name string) DataType { return r.data[name] }
 
+// Schema gives the schema of a resource or data block's type, or nil where there is none.
+func (r *Registry) Schema(a addr.Resource) *schema.Schema {
+	if a.Mode == addr.Data {
+		if t := r.data[a.Type]; t != nil {
+			return t.Schema()
+		}
+		return nil
+	}
+	if t := r.types[a.Type]; t != nil {
+		return t.Schema()
+	}
+	return nil
+}
+
 // TypeNames lists the resource types in alphabetical order.
 func (r *Registry) TypeNames() []string { return sortedKeys(r.types) }
 
 // DataTypeNames lists the data sources in alphabetical order.
 func (r *Registry) DataTypeNames() []string { return sortedKeys(r.data) }
 
-func sortedKeys[V any](m map[string]V) []string {
-	names := make([]string, 0, len(m))
-	for name := range m {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
-}
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
 
 // Sessions are the open sessions of all providers, for one command.
 type Sessions struct {

@@ -74,7 +74,8 @@ func (s *State) Rename(rename func(text string) (string, bool)) ([]Move, error) 
 		}
 		taken[m.To] = true
 	}
-	s.Resources = s.Moved(to).Resources
+	moved := s.Moved(to)
+	s.Resources, s.Deposed = moved.Resources, moved.Deposed
 	return moves, nil
 }
 

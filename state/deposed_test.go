@@ -112,4 +112,10 @@ func TestMovedDeposed(t *testing.T) {
 	both.SettleDeposed(b.Address, b)
 	got = both.Moved(map[addr.Instance]addr.Instance{at("veth_pair.a"): at("veth_pair.b")})
 	equal(t, "where there is one already", len(got.Deposed), 2)
+
+	renamed := with(a, old)
+	if _, err := renamed.Rename(selection(t, "veth_pair.a").Moved(selection(t, "veth_pair.b"))); err != nil {
+		t.Fatal(err)
+	}
+	equal(t, "renamed by hand", renamed.Deposed[at("veth_pair.b")].Marked(), at("veth_pair.a"))
 }

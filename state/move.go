@@ -1,6 +1,7 @@
 package state
 
 import (
+	"maps"
 	"slices"
 
 	"github.com/diyform/diyform/internal/addr"
@@ -35,42 +36,64 @@ func differing(a, b addr.Instance) addr.Instance {
 func (s *State) Moved(to map[addr.Instance]addr.Instance) *State {
 	next := *s
 	next.Resources = make(map[addr.Instance]*Resource, len(s.Resources))
-	blocks := map[string][]string{}
-	for _, from := range sortedKeys(to) {
-		old, now := from.Resource.String(), to[from].Resource.String()
-		if !slices.Contains(blocks[old], now) {
-			blocks[old] = append(blocks[old], now)
-		}
-	}
-	left := map[string]bool{}
 	for a, r := range s.Resources {
 		if now, ok := to[a]; ok {
 			r = r.movedTo(now)
 		}
 		next.Resources[r.Address] = r
-		left[r.Address.Resource.String()] = true
 	}
 	next.Deposed = s.movedDeposed(to)
+	moves := newMoves(to, next.Resources)
 	for _, list := range []map[addr.Instance]*Resource{next.Resources, next.Deposed} {
 		for a, r := range list {
-			list[a] = r.withDependencies(to, blocks, left)
+			list[a] = r.withDependencies(moves)
 		}
 	}
 	return &next
 }
 
-func sortedKeys(m map[addr.Instance]addr.Instance) []addr.Instance {
-	keys := make([]addr.Instance, 0, len(m))
-	for a := range m {
-		keys = append(keys, a)
-	}
-	slices.SortFunc(keys, addr.Instance.Compare)
-	return keys
+// moves say what becomes of what others depend on.
+type moves struct {
+	instances map[addr.Instance]addr.Instance
+	wholes    map[string][]string // by a block or module: the blocks that those are of now that left it
+	left      map[string]bool     // which of those have instances that stay
 }
 
-// withDependencies rewrites what the record depends on. A dependency on a whole block is one
-// on all blocks that its instances are of now, and on itself if it has any left.
-func (r *Resource) withDependencies(to map[addr.Instance]addr.Instance, blocks map[string][]string, left map[string]bool) *Resource {
+func newMoves(to map[addr.Instance]addr.Instance, resources map[addr.Instance]*Resource) *moves {
+	m := &moves{instances: to, wholes: map[string][]string{}, left: map[string]bool{}}
+	for _, from := range slices.SortedFunc(maps.Keys(to), addr.Instance.Compare) {
+		now, stillIn := to[from].Resource.String(), wholes(to[from])
+		for _, whole := range wholes(from) {
+			if !slices.Contains(stillIn, whole) && !slices.Contains(m.wholes[whole], now) {
+				m.wholes[whole] = append(m.wholes[whole], now)
+			}
+		}
+	}
+	for a := range resources {
+		for _, whole := range wholes(a) {
+			m.left[whole] = true
+		}
+	}
+	return m
+}
+
+// wholes lists what an instance is a part of: its block, the modules that it is in, and each of
+// these with all instances, for which a dependency may stand.
+func wholes(a addr.Instance) []string {
+	out := []string{a.Resource.String()}
+	for m := a.Module; !m.IsRoot(); m, _ = m.Split() {
+		out = append(out, string(m))
+		parent, step := m.Split()
+		if all := parent.Child(step.Name, addr.Key{}); all != m {
+			out = append(out, string(all))
+		}
+	}
+	return out
+}
+
+// withDependencies rewrites what the record depends on. A dependency on a whole block or module
+// is one on all blocks that its instances are of now, be they in it or not.
+func (r *Resource) withDependencies(m *moves) *Resource {
 	var out []string
 	changed := false
 	add := func(list ...string) {
@@ -82,16 +105,16 @@ func (r *Resource) withDependencies(to map[addr.Instance]addr.Instance, blocks m
 	}
 	for _, text := range r.Dependencies {
 		a, err := addr.Parse(text)
-		now, moved := to[a]
+		now, moved := m.instances[a]
 		switch {
 		case err == nil && moved:
 			add(now.String())
 			changed = true
-		case err == nil && a.Key.IsZero() && blocks[text] != nil:
-			if left[text] {
+		case m.wholes[text] != nil:
+			if m.left[text] {
 				add(text)
 			}
-			add(blocks[text]...)
+			add(m.wholes[text]...)
 			changed = true
 		default:
 			add(text)

@@ -64,10 +64,7 @@ func (s Selection) Matches(a addr.Instance) bool {
 	if s.IsModule() {
 		return s.module.Contains(a.Module)
 	}
-	key := a.Key
-	inModule := a.Resource
-	inModule.Module = ""
-	return inModule == s.resource.Resource && (s.resource.Key.IsZero() || s.resource.Key == key) && s.module.Matches(a.Module)
+	return a.Local() == s.resource.Resource && (s.resource.Key.IsZero() || s.resource.Key == a.Key) && s.module.Matches(a.Module)
 }
 
 // Within reports whether it is about something in a module.
@@ -121,10 +118,8 @@ func (s Selection) Replaced(by Selection) func(text string) (string, bool) {
 			}
 			return inModule(steps, a).String(), found
 		}
-		in := a.Resource
-		in.Module = ""
 		at := len(steps) - len(from)
-		if in != s.resource.Resource || at < 0 || !rename(steps[at:], from, to) {
+		if a.Local() != s.resource.Resource || at < 0 || !rename(steps[at:], from, to) {
 			return "", false
 		}
 		a.Type, a.Name = by.resource.Type, by.resource.Name
@@ -146,9 +141,6 @@ func rename(steps, from, to []addr.ModuleStep) bool {
 }
 
 func inModule(steps []addr.ModuleStep, a addr.Instance) addr.Instance {
-	a.Module = ""
-	for _, s := range steps {
-		a.Module = a.Module.Child(s.Name, s.Key)
-	}
+	a.Module = addr.ModuleOf(steps)
 	return a
 }

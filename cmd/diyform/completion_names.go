@@ -27,7 +27,7 @@ var argumentCompletions = map[string]cobra.CompletionFunc{
 	"state push":       oneFile,
 	"taint":            names(1, recordedAddresses),
 	"untaint":          names(1, recordedAddresses),
-	"import":           names(1, configuredAddresses),
+	"import":           names(1, func() []string { return configuredAddresses(configured()) }),
 	"image inspect":    names(1, recordedImages),
 	"workspace select": names(1, workspaceNames),
 	"workspace delete": names(1, workspaceNames),
@@ -105,10 +105,9 @@ func configured() *config.Config {
 	return cfg
 }
 
-// configuredAddresses lists the resource blocks of the configuration.
-func configuredAddresses() []string {
+// configuredAddresses lists the resource blocks of a configuration.
+func configuredAddresses(cfg *config.Config) []string {
 	var list []string
-	cfg := configured()
 	for _, c := range cfg.All() {
 		for a := range c.Resources {
 			if a.Mode == addr.Managed {
@@ -121,8 +120,8 @@ func configuredAddresses() []string {
 
 // knownAddresses lists what a part of a stack may be named by: instances, blocks, modules.
 func knownAddresses() []string {
-	list := append(recordedAddresses(), configuredAddresses()...)
 	cfg := configured()
+	list := append(recordedAddresses(), configuredAddresses(cfg)...)
 	for _, c := range cfg.All() {
 		if c.Parent != nil {
 			list = append(list, string(c.Path))

@@ -207,12 +207,3 @@ func mapKeys(v cty.Value) []string {
 	}
 	return keys(v.AsValueMap())
 }
-
-func keys[V any](m map[string]V) []string {
-	list := make([]string, 0, len(m))
-	for k := range m {
-		list = append(list, k)
-	}
-	slices.Sort(list)
-	return list
-}

@@ -84,10 +84,13 @@ func (d *dialogue) types(keys string, shows ...string) {
 	}
 }
 
+// patience is with a machine that has much else to do.
+const patience = time.Minute
+
 // expect waits until the terminal shows text, and gives what it showed before.
 func (d *dialogue) expect(text string) string {
 	d.Helper()
-	deadline := time.After(10 * time.Second)
+	deadline := time.After(patience)
 	for {
 		if before, after, found := strings.Cut(d.seen, text); found {
 			d.seen = after
@@ -107,7 +110,7 @@ func (d *dialogue) expect(text string) string {
 // ends waits for the program's end, which has to come by itself.
 func (d *dialogue) ends(exitCode int) {
 	d.Helper()
-	deadline := time.AfterFunc(10*time.Second, func() { _ = d.cmd.Process.Kill() })
+	deadline := time.AfterFunc(patience, func() { _ = d.cmd.Process.Kill() })
 	defer deadline.Stop()
 	_ = d.cmd.Wait()
 	if got := d.cmd.ProcessState.ExitCode(); got != exitCode {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -36,10 +35,7 @@ func (v *view) container(ctx context.Context, address string) (*recordedContaine
 
 // openContainers opens the state for a command that is about containers.
 func (v *view) openContainers() (*session, error) {
-	s, err := newSession(v)
-	if err == nil {
-		err = s.load()
-	}
+	s, err := loadSession(v)
 	if err != nil {
 		return nil, v.stateError(err)
 	}
@@ -104,19 +100,7 @@ func (s *session) containerAddresses() []string {
 // completeContainers completes the addresses of containers, as many as most, or any number of
 // them where that is 0.
 func completeContainers(most int) cobra.CompletionFunc {
-	return func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-		s, err := newSession(nil)
-		if most > 0 && len(args) >= most || err != nil || s.load() != nil {
-			return nil, cobra.ShellCompDirectiveNoFileComp
-		}
-		var left []string
-		for _, a := range s.containerAddresses() {
-			if !slices.Contains(args, a) {
-				left = append(left, a)
-			}
-		}
-		return left, cobra.ShellCompDirectiveNoFileComp
-	}
+	return names(most, func() []string { return ofType("container") })
 }
 
 func (c *recordedContainer) client() *supervisor.Client { return supervisor.Connect(c.runtimeDir) }

@@ -159,17 +159,13 @@ func (a *adoption) run() {
 		a.Fatal(err)
 	}
 	a.reset()
-	names, seen, crashes := strings.Fields(string(hits)), map[string]bool{}, 0
-	for at := 1; at <= len(names)/2; at++ {
-		if name := names[2*at-1]; os.Getenv(everyVariable) != "" || !seen[name] || at%3 == 0 {
-			seen[name] = true
-			a.crash(at)
-			crashes++
-		}
+	points, all := sample(string(hits))
+	a.Logf("%d crashes at %d failpoints", len(points), all)
+	if len(points) < 10 {
+		a.Fatalf("these are too few:\n%s", hits)
 	}
-	a.Logf("%d crashes at %d failpoints", crashes, len(names)/2)
-	if crashes < 10 {
-		a.Errorf("these are too few:\n%s", hits)
+	for _, at := range points {
+		a.crash(at)
 	}
 }
 

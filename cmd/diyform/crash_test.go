@@ -226,8 +226,19 @@ func (lab *crashLab) failpoints(d disturbance) (points []int, next []string) {
 		lab.Fatal(err)
 	}
 	lab.reset()
+	points, all := sample(string(hits))
+	lab.Logf("%s: %d of %d failpoints", d, len(points), all)
+	if all < 20 {
+		lab.Fatalf("%s: these are too few:\n%s", d, hits)
+	}
+	return points, followers[d.command]
+}
+
+// sample chooses of the failpoints that were hit, "1 journal.before\n2 ...", those to kill at: the
+// first of each name, and every so many of all.
+func sample(hits string) (points []int, all int) {
 	seen := map[string]bool{}
-	names := strings.Fields(string(hits)) // "1 journal.before\n2 ..."
+	names := strings.Fields(hits)
 	for at := 1; at <= len(names)/2; at++ {
 		name := names[2*at-1]
 		if os.Getenv(everyVariable) != "" || !seen[name] || at%crashStride == 0 {
@@ -235,11 +246,7 @@ func (lab *crashLab) failpoints(d disturbance) (points []int, next []string) {
 		}
 		seen[name] = true
 	}
-	lab.Logf("%s: %d of %d failpoints", d, len(points), len(names)/2)
-	if len(names) < 40 {
-		lab.Fatalf("%s: these are too few:\n%s", d, hits)
-	}
-	return points, followers[d.command]
+	return points, len(names) / 2
 }
 
 // crash disturbs a command at a failpoint, runs next, and compares what is then there.

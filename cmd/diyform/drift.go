@@ -195,7 +195,7 @@ func (m driftMemory) compare(found []*plan.Drift) (driftNews, error) {
 			news.new = append(news.new, d)
 		}
 	}
-	for _, address := range sortedKeys(m) {
+	for _, address := range keys(m) {
 		if !now[address] {
 			delete(m, address)
 			news.resolved = append(news.resolved, address)

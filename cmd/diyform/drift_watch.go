@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
-	"maps"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -192,9 +190,7 @@ func (w *driftWatch) tellJSON(news *driftNews) error {
 func (w *driftWatch) line(doc *driftDocument) error {
 	now := time.Now()
 	doc.Time = &now
-	enc := json.NewEncoder(w.view.out)
-	enc.SetEscapeHTML(false)
-	return enc.Encode(doc)
+	return newEncoder(w.view.out).Encode(doc)
 }
 
 // tellErrors tells what could not be read. The next reading may be luckier.
@@ -259,13 +255,12 @@ func (w *driftWatch) forgetGone() {
 		return
 	}
 	for name, space := range w.spaces {
-		n, err := openNetwork(name)
-		if err == nil && n.ID() == space.id {
+		if n, err := openNetwork(name); err == nil {
+			same := n.ID() == space.id
 			n.Close()
-			continue
-		}
-		if err == nil {
-			n.Close()
+			if same {
+				continue
+			}
 		}
 		w.forget(name)
 	}
@@ -281,5 +276,3 @@ func (w *driftWatch) close() {
 		w.forget(name)
 	}
 }
-
-func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

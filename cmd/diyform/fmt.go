@@ -128,7 +128,7 @@ func (f *fmtCommand) folder(root string) error {
 		if err != nil {
 			return f.missing(path, &fs.PathError{Op: "read", Path: path, Err: err})
 		}
-		switch ignored := path != root && isIgnored(d.Name()); {
+		switch ignored := path != root && config.IsIgnored(d.Name()); {
 		case d.IsDir() && path != root && (!f.recursive || ignored):
 			return fs.SkipDir
 		case d.IsDir() || ignored || !isFormatted(path):
@@ -136,11 +136,6 @@ func (f *fmtCommand) folder(root string) error {
 		}
 		return f.file(path)
 	})
-}
-
-func isIgnored(name string) bool {
-	return strings.HasPrefix(name, ".") || strings.HasSuffix(name, "~") ||
-		strings.HasPrefix(name, "#") && strings.HasSuffix(name, "#")
 }
 
 func (f *fmtCommand) file(path string) error {

@@ -3,13 +3,11 @@ package main
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/spf13/cobra"
 
 	"github.com/diyform/diyform/config"
-	"github.com/diyform/diyform/internal/addr"
 	"github.com/diyform/diyform/internal/modsource"
 )
 
@@ -48,11 +46,11 @@ func (v *view) get(ctx context.Context, o modsource.Options, asJSON bool) error 
 	}
 	v.diagnostics(cfg.Files, diags)
 	called := cfg.All()[1:]
-	keys := map[string]bool{}
+	needed := map[string]bool{}
 	for _, m := range called {
-		keys[moduleKey(m.Path)] = true
+		needed[m.Key()] = true
 	}
-	removed, err := store.Prune(ctx, func(key string) bool { return keys[key] }, modsource.Options{Log: v.tell})
+	removed, err := store.Prune(ctx, func(key string) bool { return needed[key] }, modsource.Options{Log: v.tell})
 	if err != nil {
 		return v.failWith(err, "Modules cannot be removed")
 	}
@@ -87,21 +85,12 @@ func gotModules(store *modsource.Store, called []*config.Config) ([]gotModule, e
 	}
 	got := []gotModule{} // never null in JSON
 	for _, m := range called {
-		steps := m.Path.Steps()
-		source := m.Parent.Calls[steps[len(steps)-1].Name].Source
-		is := byKey[moduleKey(m.Path)]
+		_, step := m.Path.Split()
+		source := m.Parent.Calls[step.Name].Source
+		is := byKey[m.Key()]
 		got = append(got, gotModule{string(m.Path), modsource.Display(source), m.Dir, is.Commit, is.Digest})
 	}
 	return got, nil
-}
-
-// moduleKey is the key by which a loader asks for a module.
-func moduleKey(path addr.Module) string {
-	var names []string
-	for _, step := range path.Steps() {
-		names = append(names, step.Name)
-	}
-	return strings.Join(names, ".")
 }
 
 // loadConfiguration reads the configuration of the working folder and downloads modules that are

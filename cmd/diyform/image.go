@@ -307,7 +307,7 @@ func workspaceHolds(ctx context.Context, u image.Use, workspace string) bool {
 		return true
 	}
 	a, err := addr.Parse(u.Address)
-	return st.Lineage == u.Lineage && err == nil && (st.Resources[a] != nil || isMoved(st, a))
+	return st.Lineage == u.Lineage && err == nil && (st.Resources[a] != nil || st.Deposed[a] != nil || isMoved(st, a))
 }
 
 // isMoved reports whether the resource of an address has another one by now.

@@ -138,7 +138,7 @@ func (l *lab) run(command string, more ...string) (string, error) {
 }
 
 // settling is how long what runs in containers may take to be as apply has ordered it.
-const settling = 10 * time.Second
+const settling = 30 * time.Second
 
 // compare looks until the machine is as wanted: of all that it looks at there is no one event.
 // Without patience it looks once: when destroy has ended, nothing may be on its way any more.

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"os"
 	"sync"
@@ -138,9 +137,7 @@ type loggedLine struct {
 
 func encodeEntry(a addr.Instance, e output.Entry) []byte {
 	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(loggedLine{e.Time, a.String(), e.Stream, string(e.Text)}); err != nil {
+	if err := newEncoder(&b).Encode(loggedLine{e.Time, a.String(), e.Stream, string(e.Text)}); err != nil {
 		return fmt.Appendf(nil, "%v\n", err)
 	}
 	return b.Bytes()

@@ -2,8 +2,6 @@ package main
 
 import (
 	"fmt"
-	"maps"
-	"slices"
 
 	"github.com/spf13/cobra"
 	"github.com/zclconf/go-cty/cty"
@@ -48,10 +46,9 @@ func newOutput(v *view) *cobra.Command {
 func (v *view) oneOutput(st *state.State, name string, asJSON, raw bool) error {
 	o := st.Outputs[name]
 	if o == nil {
-		known := slices.Collect(maps.Keys(st.Outputs))
 		return v.failWith(&diag.Problem{
 			Summary: "No such output",
-			Detail:  fmt.Sprintf("The last apply gave no output %q.%s", name, diag.Suggest(name, known)),
+			Detail:  fmt.Sprintf("The last apply gave no output %q.%s", name, diag.Suggest(name, keys(st.Outputs))),
 		}, "")
 	}
 	if asJSON {
@@ -79,8 +76,8 @@ func (v *view) oneOutput(st *state.State, name string, asJSON, raw bool) error {
 
 // printOutputs prints names and values; sensitive ones are named only.
 func (v *view) printOutputs(outputs map[string]*state.Output) {
-	for _, name := range slices.Sorted(maps.Keys(outputs)) {
-		text := "(sensitive value)"
+	for _, name := range keys(outputs) {
+		text := plan.Hidden
 		if o := outputs[name]; !o.Sensitive {
 			value, err := plan.DecodeOutput(o)
 			if err != nil {

@@ -79,10 +79,7 @@ func newPs(v *view) *cobra.Command {
 
 // containers lists those of the stack in the working folder. Nothing is printed.
 func (v *view) containers(ctx context.Context) ([]containerRow, error) {
-	s, err := newSession(v)
-	if err == nil {
-		err = s.load()
-	}
+	s, err := loadSession(v)
 	if err != nil {
 		return nil, diag.FromError(explainAccess(err), "The state cannot be read", nil)
 	}

@@ -81,11 +81,11 @@ func newRoot(v *view) *cobra.Command {
 	root.SetFlagErrorFunc(flagProblem)
 	root.PersistentFlags().BoolVar(&noColor, "no-color", false, "write without colours, as with NO_COLOR in the environment")
 	root.AddCommand(
-		newPlan(v), newApply(v), newDestroy(v), newImport(v), newValidate(v), newFmt(v), newShow(v), newOutput(v),
-		newConsole(v), newState(v), newTaint(v), newUntaint(v), newForceUnlock(v), newWorkspace(v), newAttach(v), newCp(v), newExec(v), newKill(v), newLogs(v), newPs(v), newRestart(v),
-		newStart(v), newStop(v), newWait(v), newTop(v), newSystemd(v),
-		newDrift(v), newRefresh(v), newTest(v),
-		newImage(v), newGet(v), newGraph(v), newSchema(v), newMetadata(v), newVersion(v),
+		newValidate(v), newPlan(v), newApply(v), newDestroy(v), newImport(v), newDrift(v), newRefresh(v), newTest(v),
+		newShow(v), newOutput(v), newState(v), newTaint(v), newUntaint(v), newForceUnlock(v), newWorkspace(v),
+		newPs(v), newTop(v), newLogs(v), newAttach(v), newExec(v), newCp(v), newWait(v),
+		newStart(v), newStop(v), newRestart(v), newKill(v), newImage(v), newSystemd(v),
+		newFmt(v), newGet(v), newConsole(v), newGraph(v), newSchema(v), newMetadata(v), newVersion(v),
 		newCompletion(v), newMan(v),
 	)
 	addExamples(root)

@@ -84,11 +84,11 @@ func schemas(r *providers.Registry) jsonSchemas {
 	all := &jsonProviderSchema{ResourceSchemas: map[string]jsonTypeSchema{}, DataSourceSchemas: map[string]jsonTypeSchema{}}
 	for _, name := range r.TypeNames() {
 		t := r.Type(name)
-		all.ResourceSchemas[name] = jsonTypeSchema{Version: 1, Block: newJSONBlock(t.Schema(), t.Doc())}
+		all.ResourceSchemas[name] = jsonTypeSchema{Version: schema.Version, Block: newJSONBlock(t.Schema(), t.Doc())}
 	}
 	for _, name := range r.DataTypeNames() {
 		t := r.DataType(name)
-		all.DataSourceSchemas[name] = jsonTypeSchema{Version: 1, Block: newJSONBlock(t.Schema(), t.Doc())}
+		all.DataSourceSchemas[name] = jsonTypeSchema{Version: schema.Version, Block: newJSONBlock(t.Schema(), t.Doc())}
 	}
 	return jsonSchemas{FormatVersion: "1.0", ProviderSchemas: map[string]*jsonProviderSchema{plan.ProviderName: all}}
 }

@@ -18,10 +18,7 @@ func newShow(v *view) *cobra.Command {
 			if len(args) == 1 {
 				return v.showFile(args[0], asJSON)
 			}
-			s, err := newSession(v)
-			if err == nil {
-				err = s.load()
-			}
+			s, err := loadSession(v)
 			if err != nil {
 				return v.stateError(err)
 			}

@@ -150,10 +150,7 @@ func newStateShow(v *view) *cobra.Command {
 		Short: "Show one recorded resource",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
-			s, err := newSession(v)
-			if err == nil {
-				err = s.load()
-			}
+			s, err := loadSession(v)
 			if err != nil {
 				return v.stateError(err)
 			}

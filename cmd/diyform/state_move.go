@@ -53,8 +53,7 @@ func (v *view) amend(ctx context.Context, command string, f amendFlags, change f
 }
 
 func newStateMv(v *view) *cobra.Command {
-	var flags amendFlags
-	cmd := &cobra.Command{
+	return newMoveCommand(v, &cobra.Command{
 		Use:   "mv SOURCE DESTINATION",
 		Short: "Record a resource, a whole block or a module at another address",
 		Long: "Records an instance, a block with all of its instances, or a module with all that is in it at another address,\n" +
@@ -63,39 +62,38 @@ func newStateMv(v *view) *cobra.Command {
 		Example: "  diyform state mv bridge.lan bridge.core\n" +
 			"  diyform state mv 'bridge.lan[\"a\"]' bridge.lan_a\n" +
 			"  diyform state mv module.lab 'module.labs[\"a\"]'",
-		Args: cobra.ExactArgs(2),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			var moves []state.Move
-			err := v.amend(cmd.Context(), "state mv", flags, func(st *state.State) (err error) {
-				moves, err = moveRecords(st, args[0], args[1])
-				return err
-			})
-			if err == nil {
-				v.printMoves(moves, flags.dryRun)
-			}
+	}, moveRecords)
+}
+
+// newMoveCommand is a command that gives records other addresses by what move makes of its two
+// arguments.
+func newMoveCommand(v *view, cmd *cobra.Command, move func(st *state.State, source, destination string) ([]state.Move, error)) *cobra.Command {
+	var flags amendFlags
+	cmd.Args = cobra.ExactArgs(2)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		var moves []state.Move
+		err := v.amend(cmd.Context(), cmdPath(cmd), flags, func(st *state.State) (err error) {
+			moves, err = move(st, args[0], args[1])
 			return err
-		},
+		})
+		if err == nil {
+			v.printMoves(moves, flags.dryRun)
+		}
+		return err
 	}
 	flags.addDryRun(cmd)
 	return cmd
 }
 
 func (v *view) printMoves(moves []state.Move, dryRun bool) {
-	verb, sum := "Move", "Moved %d %s.\n"
+	verb, sum := "Move", "Moved"
 	if dryRun {
-		verb, sum = "Would move", "Would move %d %s.\n"
+		verb, sum = "Would move", "Would move"
 	}
 	for _, m := range moves {
 		v.printf("%s %s to %s\n", verb, m.From, m.To)
 	}
-	v.printf(sum, len(moves), plural(len(moves), "resource"))
-}
-
-func plural(n int, thing string) string {
-	if n == 1 {
-		return thing
-	}
-	return thing + "s"
+	v.printf("%s %s.\n", sum, count(len(moves), "resource"))
 }
 
 // moveRecords carries out `state mv`.
@@ -183,8 +181,7 @@ func freeKeys(st *state.State, m state.Move) string {
 }
 
 func newStateReplace(v *view) *cobra.Command {
-	var flags amendFlags
-	cmd := &cobra.Command{
+	return newMoveCommand(v, &cobra.Command{
 		Use:   "replace NAME NEW",
 		Short: "Rename a block or a module in all addresses",
 		Long: "Renames a block or a module wherever it stands in the recorded addresses: in the root module and in all others,\n" +
@@ -193,21 +190,7 @@ func newStateReplace(v *view) *cobra.Command {
 		Example: "  diyform state replace bridge.lan bridge.core\n" +
 			"  diyform state replace module.net module.network\n" +
 			"  diyform state replace module.net.bridge.lan module.net.bridge.core",
-		Args: cobra.ExactArgs(2),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			var moves []state.Move
-			err := v.amend(cmd.Context(), "state replace", flags, func(st *state.State) (err error) {
-				moves, err = replaceNames(st, args[0], args[1])
-				return err
-			})
-			if err == nil {
-				v.printMoves(moves, flags.dryRun)
-			}
-			return err
-		},
-	}
-	flags.addDryRun(cmd)
-	return cmd
+	}, replaceNames)
 }
 
 func replaceNames(st *state.State, name, by string) ([]state.Move, error) {

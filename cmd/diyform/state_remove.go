@@ -63,7 +63,7 @@ func (v *view) printRemoved(gone []addr.Instance, dryRun bool) {
 	for _, a := range gone {
 		v.printf("%s %s\n", verb, a)
 	}
-	v.printf("%s %d %s from the record.\n", verb, len(gone), plural(len(gone), "resource"))
+	v.printf("%s %s from the record.\n", verb, count(len(gone), "resource"))
 }
 
 // warnRemoved says what is left, and how to have it recorded again.

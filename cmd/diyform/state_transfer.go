@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -105,7 +106,7 @@ func (v *view) readDocument(path string) (*state.State, error) {
 // checkTypes refuses records that no command could read.
 func (s *session) checkTypes(st *state.State) error {
 	var errs []error
-	for _, r := range st.Sorted() {
+	for _, r := range slices.Concat(st.Sorted(), st.SortedDeposed()) {
 		_, _, err := plan.DecodeRecord(s.registry, r)
 		errs = append(errs, err)
 	}

@@ -34,11 +34,7 @@ func (v *view) startStream(asked bool) {
 	})
 }
 
-func newStream(w io.Writer) *stream {
-	enc := json.NewEncoder(w)
-	enc.SetEscapeHTML(false)
-	return &stream{enc: enc}
-}
+func newStream(w io.Writer) *stream { return &stream{enc: newEncoder(w)} }
 
 // fields are what a message has besides what all have.
 type fields map[string]any

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/google/renameio/v2"
 	"github.com/hashicorp/hcl/v2"
@@ -68,8 +70,11 @@ func (v *view) test(ctx context.Context, f *testFlags) error {
 	for _, file := range files {
 		maps.Copy(sources, file.Files)
 	}
+	var modules []string
 	if !diags.HasErrors() {
-		diags = append(diags, v.checkTested(ctx, files, sources)...)
+		var more hcl.Diagnostics
+		modules, more = v.checkTested(ctx, files, sources)
+		diags = append(diags, more...)
 	}
 	v.diagnostics(sources, diags)
 	if diags.HasErrors() {
@@ -77,7 +82,7 @@ func (v *view) test(ctx context.Context, f *testFlags) error {
 	}
 	report.found(files)
 	for _, file := range files {
-		if err := v.testFile(ctx, file, f, report); err != nil {
+		if err := v.testFile(ctx, file, modules, f, report); err != nil {
 			return err
 		}
 	}
@@ -141,7 +146,7 @@ func filterTests(paths, filters []string) ([]string, hcl.Diagnostics) {
 		path := filepath.Clean(filter)
 		if !slices.Contains(paths, path) {
 			return nil, hcl.Diagnostics{diag.Error(nil, "Unknown test file",
-				fmt.Sprintf("-filter=%s names no test file.%s There are: %s.", filter, diag.Suggest(path, paths), list(paths)))}
+				fmt.Sprintf("-filter=%s names no test file.%s There are: %s.", filter, diag.Suggest(path, paths), cmp.Or(strings.Join(paths, ", "), "none")))}
 		}
 		chosen = append(chosen, path)
 	}
@@ -149,30 +154,22 @@ func filterTests(paths, filters []string) ([]string, hcl.Diagnostics) {
 	return slices.Compact(chosen), nil
 }
 
-func list(names []string) string {
-	if len(names) == 0 {
-		return "none"
-	}
-	text := names[0]
-	for _, name := range names[1:] {
-		text += ", " + name
-	}
-	return text
-}
-
 // checkTested checks the configuration and the modules that are tested, so that what is wrong
-// with them is told once, before anything is run.
-func (v *view) checkTested(ctx context.Context, tests []*config.TestFile, files map[string]*hcl.File) hcl.Diagnostics {
-	var diags hcl.Diagnostics
+// with them is told once, before anything is run. It gives their folders, and those of the
+// modules that they call.
+func (v *view) checkTested(ctx context.Context, tests []*config.TestFile, files map[string]*hcl.File) (modules []string, diags hcl.Diagnostics) {
 	for _, dir := range testedFolders(tests) {
 		cfg, more := v.loader(ctx, modsource.New(dir), modsource.Options{Ask: v.interactive()}).Load(dir)
 		if !more.HasErrors() {
 			more = append(more, plan.Validate(cfg, registry.New())...)
 		}
+		for _, c := range cfg.All() {
+			modules = append(modules, c.Dir)
+		}
 		maps.Copy(files, cfg.Files)
 		diags = append(diags, more...)
 	}
-	return diags
+	return modules, diags
 }
 
 // testedFolders lists the folders of the modules that are run.
@@ -189,8 +186,8 @@ func testedFolders(tests []*config.TestFile) []string {
 }
 
 // testFile runs one file in a world of its own.
-func (v *view) testFile(ctx context.Context, file *config.TestFile, f *testFlags, report *testReport) error {
-	cmd, keep, err := v.testCommand(ctx, file, f)
+func (v *view) testFile(ctx context.Context, file *config.TestFile, modules []string, f *testFlags, report *testReport) error {
+	cmd, keep, err := v.testCommand(ctx, file, modules, f)
 	if err != nil {
 		return v.failWith(err, "The tests cannot be run")
 	}
@@ -220,7 +217,7 @@ func (v *view) testFile(ctx context.Context, file *config.TestFile, f *testFlags
 }
 
 // testCommand is the process that runs a file, and what it must see of the real machine.
-func (v *view) testCommand(ctx context.Context, file *config.TestFile, f *testFlags) (cmd *exec.Cmd, keep []string, err error) {
+func (v *view) testCommand(ctx context.Context, file *config.TestFile, modules []string, f *testFlags) (cmd *exec.Cmd, keep []string, err error) {
 	dir, err := os.Getwd()
 	if err != nil {
 		return nil, nil, err
@@ -230,7 +227,7 @@ func (v *view) testCommand(ctx context.Context, file *config.TestFile, f *testFl
 	if err != nil {
 		return nil, nil, err
 	}
-	keep = append(testedFolders([]*config.TestFile{file}), ".", file.Path)
+	keep = append(slices.Clone(modules), ".", file.Path)
 	for _, arg := range f.variables {
 		if arg.File {
 			keep = append(keep, arg.Text)

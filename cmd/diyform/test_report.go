@@ -42,13 +42,6 @@ func (r *testReport) found(files []*config.TestFile) {
 		fields{"test_abstract": abstract})
 }
 
-func count(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
-}
-
 func (r *testReport) begin(file *config.TestFile) {
 	r.now = &testedFile{path: file.Path, status: trial.Pass, begun: time.Now()}
 	r.files = append(r.files, r.now)

@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -87,14 +86,7 @@ func newTop(v *view) *cobra.Command {
 	return cmd
 }
 
-func sortingNames() []string {
-	names := []string{}
-	for name := range sortings {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
-}
+func sortingNames() []string { return keys(sortings) }
 
 // shortestInterval is what keeps top from being the one that uses most.
 const shortestInterval = 100 * time.Millisecond
@@ -166,9 +158,7 @@ func loads(before, now []containerRow, apart time.Duration, sort string) []loadR
 // printRound prints a round for scripts, or for who reads it later.
 func (v *view) printRound(f *topFlags, rows []loadRow) error {
 	if f.json {
-		encoder := json.NewEncoder(v.out)
-		encoder.SetEscapeHTML(false)
-		return encoder.Encode(rows)
+		return newEncoder(v.out).Encode(rows)
 	}
 	v.printf("%s", loadTable(rows))
 	return nil

@@ -4,7 +4,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -111,10 +113,27 @@ func (v *view) note(format string, args ...any) {
 
 // json writes a value for scripts.
 func (v *view) json(value any) error {
-	enc := json.NewEncoder(v.out)
+	enc := newEncoder(v.out)
 	enc.SetIndent("", "  ")
-	enc.SetEscapeHTML(false)
 	return enc.Encode(value)
+}
+
+// newEncoder writes JSON, a value a line. Nobody puts it into a page of HTML.
+func newEncoder(w io.Writer) *json.Encoder {
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	return enc
+}
+
+// keys lists the keys of m in order.
+func keys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
+
+// count says how many there are of something.
+func count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
 }
 
 func elapsed(d time.Duration) string {

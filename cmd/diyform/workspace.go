@@ -63,12 +63,18 @@ func (s *session) nameWorkspaces(diags hcl.Diagnostics) hcl.Diagnostics {
 	return diags
 }
 
+// loadSession is a session with what is recorded in the selected workspace. It has no lock.
+func loadSession(v *view) (*session, error) {
+	s, err := newSession(v)
+	if err != nil {
+		return nil, err
+	}
+	return s, s.load()
+}
+
 // loadState reads what is recorded in the selected workspace.
 func loadState() (*state.State, error) {
-	s, err := newSession(nil)
-	if err == nil {
-		err = s.load()
-	}
+	s, err := loadSession(nil)
 	if err != nil {
 		return nil, err
 	}
@@ -318,7 +324,7 @@ func (v *view) deleteWorkspace(ctx context.Context, name string, flags workspace
 	if err := s.load(); err != nil {
 		return 0, err
 	}
-	left = len(s.state.Resources)
+	left = len(s.state.Resources) + len(s.state.Deposed)
 	if left > 0 && !flags.force {
 		return 0, problem("The workspace is not empty", "%q records %d resources. Destroy them first: "+
 			"`diyform workspace select %[1]s`, `diyform destroy`. With -force it is deleted as it is, and what it made stays.", name, left)

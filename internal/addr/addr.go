@@ -123,9 +123,6 @@ type Instance struct {
 // String gives the form that users write: `veth_pair.uplink["a"]`.
 func (i Instance) String() string { return i.Resource.String() + i.Key.String() }
 
-// Block gives the address without the instance key.
-func (i Instance) Block() Resource { return i.Resource }
-
 // Compare orders instances by block, then by key.
 func (i Instance) Compare(o Instance) int {
 	return cmp.Or(i.Resource.Compare(o.Resource), i.Key.Compare(o.Key))
@@ -159,7 +156,7 @@ func parse(s string) (in Instance, err error) {
 	if err != nil {
 		return in, err
 	}
-	in.Module = moduleOf(steps)
+	in.Module = ModuleOf(steps)
 	if rest == "" && len(steps) > 0 {
 		return in, errors.New("expected TYPE.NAME after the module, as in module.lab.veth_pair.uplink")
 	}

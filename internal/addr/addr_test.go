@@ -33,8 +33,8 @@ func TestParse(t *testing.T) {
 		if got.String() != text {
 			t.Errorf("%s is written as %s", text, got)
 		}
-		if got.Block() != want.Resource {
-			t.Errorf("%s: the block is %s", text, got.Block())
+		if got.Resource != want.Resource {
+			t.Errorf("%s: the block is %s", text, got.Resource)
 		}
 	}
 }

@@ -30,6 +30,3 @@ func (e Endpoint) String() string {
 	}
 	return e.Instance().String()
 }
-
-// ModuleOf is the reverse of Module.Steps.
-func ModuleOf(steps []ModuleStep) Module { return moduleOf(steps) }

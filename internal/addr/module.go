@@ -38,6 +38,23 @@ func (m Module) Resource(r Resource) Resource {
 	return r
 }
 
+// Join gives the address of what has a name in m: `module.lab.check.up`.
+func (m Module) Join(name string) string {
+	if m == "" {
+		return name
+	}
+	return string(m) + "." + name
+}
+
+// Names lists the names of the module blocks from the root module on.
+func (m Module) Names() []string {
+	var names []string
+	for _, s := range m.Steps() {
+		names = append(names, s.Name)
+	}
+	return names
+}
+
 // Steps lists the module blocks from the root module on.
 func (m Module) Steps() []ModuleStep {
 	steps, rest, err := parseModuleSteps(string(m))
@@ -47,8 +64,8 @@ func (m Module) Steps() []ModuleStep {
 	return steps
 }
 
-// moduleOf is the reverse of Steps.
-func moduleOf(steps []ModuleStep) Module {
+// ModuleOf is the reverse of Module.Steps.
+func ModuleOf(steps []ModuleStep) Module {
 	var m Module
 	for _, s := range steps {
 		m = m.Child(s.Name, s.Key)
@@ -65,14 +82,14 @@ func (m Module) Static() Module {
 	for i := range steps {
 		steps[i].Key = Key{}
 	}
-	return moduleOf(steps)
+	return ModuleOf(steps)
 }
 
 // Split gives the module around m and the last step to m, which is not the root module.
 func (m Module) Split() (parent Module, last ModuleStep) {
 	steps := m.Steps()
 	n := len(steps) - 1
-	return moduleOf(steps[:n]), steps[n]
+	return ModuleOf(steps[:n]), steps[n]
 }
 
 // Matches reports whether a module is meant by m, in which a step without a key means all
@@ -114,7 +131,7 @@ func (m Module) In(o Module) Module {
 			steps[i].Key = keyed[i].Key
 		}
 	}
-	return moduleOf(steps)
+	return ModuleOf(steps)
 }
 
 // Compare orders modules by their steps, those in a module after it.
@@ -136,7 +153,7 @@ func ParseModule(s string) (Module, error) {
 	if err != nil {
 		return "", fmt.Errorf("parse address %q: %w", s, err)
 	}
-	return moduleOf(steps), nil
+	return ModuleOf(steps), nil
 }
 
 // parseModuleSteps reads the module steps that s begins with, and gives what follows them.

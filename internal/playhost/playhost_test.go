@@ -127,7 +127,7 @@ func TestEndsWithItsContext(t *testing.T) {
 	if err := playhost.Run(cmd); err == nil {
 		t.Error("a playhost that was ended reports success")
 	}
-	if took := time.Since(started); took > 10*time.Second {
+	if took := time.Since(started); took > time.Minute {
 		t.Errorf("the playhost ended after %v", took)
 	}
 }

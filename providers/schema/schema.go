@@ -36,6 +36,9 @@ import (
 	"github.com/zclconf/go-cty/cty"
 )
 
+// Version is that of every schema so far.
+const Version = 1
+
 // Schema describes a block's content: of a resource, a data source or a nested block.
 type Schema struct {
 	Attributes []*Attribute
