@@ -17,6 +17,7 @@ const (
 	eachKey          = "delete_because_each_key"
 	enabledFalse     = "delete_because_enabled_false" // OpenTofu's
 	noModule         = "delete_because_no_module"
+	noMoveTarget     = "delete_because_no_move_target"
 )
 
 // actionReason says in one of Terraform's words why a change is what it is, or "".
@@ -55,7 +56,10 @@ func (p *Plan) whyReplaced(c *Change) string {
 // words.
 func (p *Plan) whyDeleted(a addr.Instance) (reason, words string) {
 	r := p.Input.Config.Resource(a.Resource)
+	_, moved := p.previous[a]
 	switch {
+	case moved && r == nil: // a slip of the pen in the moved block is told from a block that is gone
+		return noMoveTarget, fmt.Sprintf("it was moved to %s, which is not in the configuration", a)
 	case p.Evaluator.modules[a.Module] == nil:
 		return noModule, p.whyNoModule(a.Module)
 	case r == nil:

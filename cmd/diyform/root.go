@@ -96,6 +96,9 @@ func newRoot(v *view) *cobra.Command {
 
 // changeFolder carries out -chdir=DIR, which stands before the command.
 func changeFolder(args []string) ([]string, error) {
+	if len(args) > 1 && (args[0] == "-chdir" || args[0] == "--chdir") {
+		args = append([]string{"-chdir=" + args[1]}, args[2:]...)
+	}
 	for _, prefix := range []string{"-chdir=", "--chdir="} {
 		if len(args) == 0 || !strings.HasPrefix(args[0], prefix) {
 			continue
