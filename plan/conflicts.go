@@ -28,6 +28,29 @@ func (p *Plan) checkConflicts() hcl.Diagnostics {
 			holders[place] = c
 		}
 	}
+	return append(diags, p.checkLeft(holders)...)
+}
+
+// checkLeft finds what would take the place of something that is no longer wanted, and stays
+// because the plan is not about it.
+func (p *Plan) checkLeft(holders map[providers.Place]*Change) hcl.Diagnostics {
+	if p.focus.all {
+		return nil
+	}
+	var diags hcl.Diagnostics
+	for _, r := range p.records {
+		rec := p.recorded[r.Address]
+		if p.byAddress[r.Address] != nil || rec.Actual == nil {
+			continue
+		}
+		for _, place := range p.Input.Registry.Type(r.Address.Type).Places(rec.Actual.Attributes).Holds {
+			if c := holders[place]; c != nil && p.isNew(c) {
+				diags = append(diags, c.censor(hcl.Diagnostics{diag.Error(c.Range, "Held by what the plan leaves", fmt.Sprintf(
+					"%s would be the %s, which is that of %s. That is no longer in the configuration, but -target or -exclude "+
+						"leaves it as it is. Have the plan be about both.", c.Address, place, r.Address))})...)
+			}
+		}
+	}
 	return diags
 }
 

@@ -77,8 +77,19 @@ func sameNames(a, b []addr.ModuleStep) bool {
 	return slices.EqualFunc(a, b, func(x, y addr.ModuleStep) bool { return x.Name == y.Name })
 }
 
-// reaches reports whether what one block moves may be what another moves on.
+// reaches reports whether what one block moves may be what another moves on. What a block in a
+// module moves stays in its instance, so it waits for the moves of instances, and these not for it.
 func (m *move) reaches(next *move) bool {
+	return m.leadsTo(next) && !(m.standsIn(next) && next.leadsTo(m))
+}
+
+// standsIn reports whether the block is in the module that another block moves.
+func (m *move) standsIn(o *move) bool {
+	return o.from.IsModule() && len(m.at) >= len(o.at)+len(o.from.Modules)
+}
+
+// leadsTo reports whether an address may be both where one block moves to and where another moves from.
+func (m *move) leadsTo(next *move) bool {
 	a, b := slices.Concat(m.at, m.to.Modules), slices.Concat(next.at, next.from.Modules)
 	for i := range min(len(a), len(b)) {
 		any := i < len(m.at) || i < len(next.at) ||

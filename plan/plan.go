@@ -241,9 +241,16 @@ func New(ctx context.Context, in Input) (*Plan, hcl.Diagnostics) {
 
 func (p *Plan) make(ctx context.Context) hcl.Diagnostics {
 	var diags hcl.Diagnostics
-	if p.Input.Mode == Normal || p.Input.Mode == Adopt {
+	switch p.Input.Mode {
+	case Normal, Adopt:
 		if diags = p.applyMoves(); diags.HasErrors() {
 			return diags
+		}
+	case Destroy:
+		// What protects an object, or lets go of it, is written under its address now. Moves that
+		// are wrong do not stand in a destroy's way.
+		if p.Input.Config != nil {
+			p.applyMoves()
 		}
 	}
 	diags = append(diags, p.refresh(ctx)...)
