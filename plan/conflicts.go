@@ -93,6 +93,31 @@ func (p *Plan) checkNeeds() hcl.Diagnostics {
 	return diags
 }
 
+// checkLeftOut finds what this plan takes along and could not make: it refers to what is not
+// there, and what the plan is not about.
+func (p *Plan) checkLeftOut() hcl.Diagnostics {
+	if p.focus.all {
+		return nil
+	}
+	var diags hcl.Diagnostics
+	for _, c := range p.Changes {
+		if !c.applies() || c.Config.IsWhollyKnown() {
+			continue
+		}
+		for _, d := range c.Dependencies {
+			missing := slices.DeleteFunc(p.Evaluator.addressesOf(d), func(a addr.Instance) bool { return p.byAddress[a] != nil })
+			if len(missing) == 0 {
+				continue
+			}
+			diags = append(diags, c.censor(hcl.Diagnostics{diag.Error(c.Range, "Needs what the plan leaves out", fmt.Sprintf(
+				"This plan would %s %s, which refers to %s: that does not exist yet, and -target or -exclude leaves it out. "+
+					"Have the plan be about both.", c.Action, c.Address, missing[0]))})...)
+			break
+		}
+	}
+	return diags
+}
+
 // configures reports whether it is configuration that has c in, or joined to, a place, and not
 // the kernel, which may choose another one: a route's interface by its gateway.
 func (p *Plan) configures(c *Change, place providers.Place) bool {
@@ -149,7 +174,7 @@ func (p *Plan) checkCreations(ctx context.Context) hcl.Diagnostics {
 			proposals[i] = providers.Proposal{Address: c.Address, Planned: c.After, InPlace: !p.isNew(c), Vacated: vacated, Promised: promised}
 		}
 		for i, err := range session.Snapshot().Check(ctx, proposals) {
-			diags = append(diags, p.place(changes[i], err)...)
+			diags = append(diags, changes[i].censor(p.place(changes[i], err))...)
 		}
 	}
 	return diags

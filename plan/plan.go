@@ -95,6 +95,7 @@ type Plan struct {
 	imports   []*importTarget
 	focus     *focus
 	steps     *dag.Graph[Step] // once they are ordered
+	lettingGo map[addr.Resource]*config.Removed
 }
 
 // Action is what a plan does with an instance.
@@ -304,6 +305,7 @@ func (p *Plan) make(ctx context.Context) hcl.Diagnostics {
 	diags = append(diags, p.checkProtected()...)
 	diags = append(diags, p.checkTwo()...)
 	diags = append(diags, p.checkNeeds()...)
+	diags = append(diags, p.checkLeftOut()...)
 	diags = append(diags, p.checkContradictions()...)
 	if diags.HasErrors() {
 		return diags

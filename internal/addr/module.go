@@ -105,14 +105,15 @@ func matchSteps(want, got []ModuleStep) bool {
 
 // In gives m with the keys of the instances that o names, as far as both are on one way.
 func (m Module) In(o Module) Module {
-	if o.Static() == o || !o.Static().Contains(m) {
+	if o.Static() == o {
 		return m
 	}
 	steps, keyed := m.Steps(), o.Steps()
-	for i := range keyed {
-		if steps[i].Key.IsZero() {
-			steps[i].Key = keyed[i].Key
+	for i := range min(len(steps), len(keyed)) {
+		if steps[i].Name != keyed[i].Name || !steps[i].Key.IsZero() && steps[i].Key != keyed[i].Key {
+			break
 		}
+		steps[i].Key = keyed[i].Key
 	}
 	return moduleOf(steps)
 }
