@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/hashicorp/hcl/v2"
+
 	"github.com/diyform/diyform/apply"
 	"github.com/diyform/diyform/internal/addr"
 	"github.com/diyform/diyform/plan"
@@ -52,12 +54,7 @@ func (w *walk) partly(p *plants) {
 	case 0:
 		o.Excludes = pick()
 	case 1:
-		for a := range w.state().Resources {
-			if w.declared(a) && w.rand.IntN(4) == 0 {
-				o.Replace = append(o.Replace, a)
-			}
-		}
-		slices.SortFunc(o.Replace, addr.Instance.Compare)
+		o.Replace = slices.DeleteFunc(w.declared(), func(addr.Instance) bool { return w.rand.IntN(4) > 0 })
 	default:
 		o.Targets = pick()
 	}
@@ -85,14 +82,19 @@ func (w *walk) partly(p *plants) {
 	}
 }
 
-// declared reports whether configuration has an instance, as a plan finds.
-func (w *walk) declared(a addr.Instance) bool {
+// declared lists what of the record configuration has.
+func (w *walk) declared() []addr.Instance {
 	p, diags := w.plan(plan.Normal)
 	if diags.HasErrors() {
 		w.fatal("the plan fails", diags)
 	}
-	c := p.Change(a)
-	return c != nil && !c.After.IsNull()
+	var list []addr.Instance
+	for _, c := range p.Changes {
+		if c.Prior != nil && !c.After.IsNull() && !c.Deposed {
+			list = append(list, c.Address)
+		}
+	}
+	return list
 }
 
 // narrow plans and applies with options. A part alone may be impossible, which the plan must
@@ -107,10 +109,9 @@ func (w *walk) narrow(o plan.Options) (*plan.Plan, bool) {
 	c.input.Options = o
 	p, diags := plan.New(context.Background(), c.input)
 	if diags.HasErrors() {
-		impossible[diags[0].Summary]++
 		for _, d := range diags {
-			if d.Summary != "Two at once cannot be" && !strings.HasPrefix(d.Summary, "The place") && !strings.HasPrefix(d.Summary, "What it") {
-				w.t.Logf("impossible with %+v: %s: %s", o, d.Summary, d.Detail)
+			if d.Severity == hcl.DiagError && !slices.Contains(impossible, d.Summary) {
+				w.fatal(fmt.Sprintf("the plan with %+v fails", o), diags)
 			}
 		}
 		return nil, false
@@ -134,7 +135,8 @@ func (w *walk) narrow(o plan.Options) (*plan.Plan, bool) {
 	return p, true
 }
 
-var impossible = map[string]int{}
+// impossible is what a plan of a part may say.
+var impossible = []string{"Held by what the plan leaves", "Needs what the plan leaves out", "Needed by what stays", "Two at once cannot be", "No such box"}
 
 // plants is a random configuration of a module with instances.
 type plants struct {

@@ -44,13 +44,13 @@ func (c *Config) addRemoved(block *hcl.Block) hcl.Diagnostics {
 		diags = append(diags, more...)
 	}
 	diags = append(diags, r.decodeLifecycle(content.Blocks)...)
-	if diags.HasErrors() {
-		return diags
-	}
 	from := r.From.String()
-	if other := c.removedFrom[from]; other != nil {
+	if other := c.removedFrom[from]; e != nil && other != nil {
 		return append(diags, diag.Error(&r.FromRange, "Duplicate removed block",
 			fmt.Sprintf("Another removed block is about %s already, at %s. Keep one of the two.", r.From, other.DeclRange)))
+	}
+	if diags.HasErrors() {
+		return diags
 	}
 	if c.removedFrom == nil {
 		c.removedFrom = map[string]*Removed{}

@@ -19,7 +19,7 @@ import (
 // view is where a command reads and writes.
 type view struct {
 	in  *os.File
-	out *os.File
+	out *sink
 	err *os.File
 
 	stream  *stream // of -json: all that is said goes there; nil else
@@ -29,7 +29,7 @@ type view struct {
 
 // palette colours what goes to f only if f is a terminal and NO_COLOR is not set
 // (no-color.org).
-func palette(f *os.File) plan.Palette {
+func palette(f interface{ Fd() uintptr }) plan.Palette {
 	return plan.Palette{On: os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" && term.IsTerminal(int(f.Fd()))}
 }
 
