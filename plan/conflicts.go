@@ -100,12 +100,17 @@ func (p *Plan) checkLeftOut() hcl.Diagnostics {
 		return nil
 	}
 	var diags hcl.Diagnostics
+	left := map[Dependency][]addr.Instance{}
 	for _, c := range p.Changes {
 		if !c.applies() || c.Config.IsWhollyKnown() {
 			continue
 		}
 		for _, d := range c.Dependencies {
-			missing := slices.DeleteFunc(p.Evaluator.addressesOf(d), func(a addr.Instance) bool { return p.byAddress[a] != nil })
+			missing, known := left[d]
+			if !known {
+				missing = slices.DeleteFunc(p.Evaluator.addressesOf(d), func(a addr.Instance) bool { return p.byAddress[a] != nil })
+				left[d] = missing
+			}
 			if len(missing) == 0 {
 				continue
 			}

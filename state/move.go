@@ -37,9 +37,15 @@ func (s *State) Moved(to map[addr.Instance]addr.Instance) *State {
 	next.Resources = make(map[addr.Instance]*Resource, len(s.Resources))
 	blocks := map[string][]string{}
 	for _, from := range sortedKeys(to) {
-		old, now := from.Resource.String(), to[from].Resource.String()
-		if !slices.Contains(blocks[old], now) {
-			blocks[old] = append(blocks[old], now)
+		all := meanings(to[from])
+		for how, old := range meanings(from) {
+			now, ok := all[how]
+			if !ok { // it has fewer modules around it
+				now = to[from].Resource.String()
+			}
+			if old != now && !slices.Contains(blocks[old], now) {
+				blocks[old] = append(blocks[old], now)
+			}
 		}
 	}
 	left := map[string]bool{}
@@ -48,7 +54,9 @@ func (s *State) Moved(to map[addr.Instance]addr.Instance) *State {
 			r = r.movedTo(now)
 		}
 		next.Resources[r.Address] = r
-		left[r.Address.Resource.String()] = true
+		for _, text := range meanings(r.Address) {
+			left[text] = blocks[text] != nil || left[text]
+		}
 	}
 	next.Deposed = s.movedDeposed(to)
 	for _, list := range []map[addr.Instance]*Resource{next.Resources, next.Deposed} {
@@ -57,6 +65,38 @@ func (s *State) Moved(to map[addr.Instance]addr.Instance) *State {
 		}
 	}
 	return &next
+}
+
+// meaning is how a dependency on more than an instance names what it is in: its block, or a module
+// around it; and from which step on it means all instances of modules, counted from the end.
+type meaning struct {
+	module bool
+	outer  int // how many modules further out, of a module
+	open   int
+}
+
+func meanings(a addr.Instance) map[meaning]string {
+	list := map[meaning]string{{}: a.Resource.String()}
+	steps := a.Module.Steps()
+	for outer := range steps {
+		around := slices.Clone(steps[:len(steps)-outer])
+		list[meaning{module: true, outer: outer}] = string(addr.ModuleOf(around))
+		for i := range around {
+			if last := &around[len(around)-1-i]; !last.Key.IsZero() {
+				last.Key = addr.Key{}
+				list[meaning{module: true, outer: outer, open: i + 1}] = string(addr.ModuleOf(around))
+			}
+		}
+	}
+	for i := range steps {
+		if last := &steps[len(steps)-1-i]; !last.Key.IsZero() {
+			last.Key = addr.Key{}
+			block := a.Resource
+			block.Module = addr.ModuleOf(steps)
+			list[meaning{open: i + 1}] = block.String()
+		}
+	}
+	return list
 }
 
 func sortedKeys(m map[addr.Instance]addr.Instance) []addr.Instance {
@@ -68,8 +108,8 @@ func sortedKeys(m map[addr.Instance]addr.Instance) []addr.Instance {
 	return keys
 }
 
-// withDependencies rewrites what the record depends on. A dependency on a whole block is one
-// on all blocks that its instances are of now, and on itself if it has any left.
+// withDependencies rewrites what the record depends on. A dependency on a whole block, or module, is
+// one on all that its instances are of now, and on itself if it has any left.
 func (r *Resource) withDependencies(to map[addr.Instance]addr.Instance, blocks map[string][]string, left map[string]bool) *Resource {
 	var out []string
 	changed := false
@@ -87,7 +127,7 @@ func (r *Resource) withDependencies(to map[addr.Instance]addr.Instance, blocks m
 		case err == nil && moved:
 			add(now.String())
 			changed = true
-		case err == nil && a.Key.IsZero() && blocks[text] != nil:
+		case (err != nil || a.Key.IsZero()) && blocks[text] != nil:
 			if left[text] {
 				add(text)
 			}

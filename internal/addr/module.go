@@ -118,6 +118,25 @@ func (m Module) In(o Module) Module {
 	return moduleOf(steps)
 }
 
+// Within gives m without the keys of instances from the step with number n on, where all is the
+// address of that step without one.
+func (m Module) Within(n int, all Module) Module {
+	for _, s := range m.Steps()[n+1:] {
+		all = all.Child(s.Name, Key{})
+	}
+	return all
+}
+
+// Open reports, by the numbers of steps as bits, which of the module's steps have no key.
+func (m Module) Open() (open uint64) {
+	for i, s := range m.Steps() {
+		if s.Key.IsZero() {
+			open |= 1 << i
+		}
+	}
+	return open
+}
+
 // Compare orders modules by their steps, those in a module after it.
 func (m Module) Compare(o Module) int {
 	if m == o {
