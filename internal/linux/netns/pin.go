@@ -112,6 +112,9 @@ func writeMarked(path, mark string) error {
 // have Dir.
 func prepareDir() error {
 	if err := os.MkdirAll(Dir, 0o755); err != nil {
+		if errors.Is(err, fs.ErrPermission) {
+			return fmt.Errorf("make %s, where network namespaces have their names: %w; that is root's: run as root", Dir, unix.EACCES)
+		}
 		return fmt.Errorf("make %s: %w", Dir, err)
 	}
 	dir, err := os.Open(Dir)
