@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -21,18 +23,16 @@ import (
 // and holds what must be true whatever they are. The same seed gives the same run, but for
 // the order in which workers take batches.
 func TestRandom(t *testing.T) {
-	seeds, edits := 50, 6
-	if testing.Short() {
-		seeds = 5
-	}
-	for seed := range seeds {
+	const edits = 6
+	for seed := range randomSeeds() {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
 			r := rand.New(rand.NewPCG(uint64(seed), 1))
-			w := &walk{lab: newLab(t), rand: r, wanted: newWanted()}
-			w.wanted.modular = seed%2 == 1
+			wanted := newWanted()
+			wanted.modular = seed%2 == 1
+			w := &walk{lab: newLab(t), rand: r, wanted: wanted}
 			for range edits {
-				w.wanted.edit(r)
+				wanted.edit(r)
 				w.apply()
 			}
 			w.destroy()
@@ -40,11 +40,28 @@ func TestRandom(t *testing.T) {
 	}
 }
 
+// randomSeeds gives how many walks there are; DIYFORM_SEEDS asks for more.
+func randomSeeds() int {
+	if n, err := strconv.Atoi(os.Getenv("DIYFORM_SEEDS")); err == nil {
+		return n
+	}
+	if testing.Short() {
+		return 5
+	}
+	return 50
+}
+
 // walk is one configuration on its way through edits.
 type walk struct {
 	*lab
 	rand   *rand.Rand
-	wanted *wanted
+	wanted configuration
+}
+
+// configuration is what a walk is about: files by their names.
+type configuration interface {
+	fmt.Stringer
+	files() map[string]string
 }
 
 func (w *walk) apply() {

@@ -24,16 +24,17 @@ type Config struct {
 	// their source lines from it.
 	Files map[string]*hcl.File
 
-	Variables map[string]*Variable
-	Locals    map[string]*Local
-	Resources map[addr.Resource]*Resource // managed and data, without those inside checks
-	Outputs   map[string]*Output
-	Checks    map[string]*Check
-	Calls     map[string]*Call
-	Children  map[string]*Config // by the names of the calls
-	Moves     []*Moved           // in the order of the source
-	Removed   []*Removed         // the same
-	Imports   []*Import          // the same
+	Variables   map[string]*Variable
+	Locals      map[string]*Local
+	Resources   map[addr.Resource]*Resource // managed and data, without those inside checks
+	Outputs     map[string]*Output
+	Checks      map[string]*Check
+	Calls       map[string]*Call
+	Children    map[string]*Config  // by the names of the calls
+	Moves       []*Moved            // in the order of the source
+	Removed     []*Removed          // the same
+	removedFrom map[string]*Removed // the same, by what they are about
+	Imports     []*Import           // the same
 
 	hash string
 }

@@ -44,15 +44,19 @@ func (c *Config) addRemoved(block *hcl.Block) hcl.Diagnostics {
 		diags = append(diags, more...)
 	}
 	diags = append(diags, r.decodeLifecycle(content.Blocks)...)
-	for _, other := range c.Removed {
-		if e != nil && other.From.String() == r.From.String() {
-			return append(diags, diag.Error(&r.FromRange, "Duplicate removed block",
-				fmt.Sprintf("Another removed block is about %s already, at %s. Keep one of the two.", r.From, other.DeclRange)))
-		}
+	from := r.From.String()
+	if other := c.removedFrom[from]; e != nil && other != nil {
+		return append(diags, diag.Error(&r.FromRange, "Duplicate removed block",
+			fmt.Sprintf("Another removed block is about %s already, at %s. Keep one of the two.", r.From, other.DeclRange)))
 	}
-	if !diags.HasErrors() {
-		c.Removed = append(c.Removed, r)
+	if diags.HasErrors() {
+		return diags
 	}
+	if c.removedFrom == nil {
+		c.removedFrom = map[string]*Removed{}
+	}
+	c.removedFrom[from] = r
+	c.Removed = append(c.Removed, r)
 	return diags
 }
 

@@ -10,7 +10,8 @@ import (
 
 // cascade finds what the plan's deletions and replacements take along: objects that live in
 // what goes (they go by themselves, and must come again), that use it, or that are joined to
-// it; and objects that the kernel has put in what is renamed, whose attributes tell its name. It returns the instances that must change for it and are not forced to yet.
+// it; and objects that the kernel has put in what is renamed, whose attributes tell its name.
+// It returns the instances that must change for it and are not forced to yet.
 func (p *Plan) cascade(forced map[addr.Instance]force) map[addr.Instance]force {
 	going, renamed := p.going(), p.renamed()
 	if len(going)+len(renamed) == 0 {
@@ -39,12 +40,33 @@ func (p *Plan) cascade(forced map[addr.Instance]force) map[addr.Instance]force {
 			p.takeAlong(c, holder, place, false, taken)
 		}
 	}
+	p.takeOrphans(going, taken)
 	for a := range taken {
 		if f, ok := forced[a]; ok && (f.replace || !taken[a].replace) {
 			delete(taken, a)
 		}
 	}
 	return taken
+}
+
+// takeOrphans notes what is no longer wanted, and would be left by a plan that is not about it,
+// and yet cannot stay without what goes.
+func (p *Plan) takeOrphans(going map[providers.Place]*Change, taken map[addr.Instance]force) {
+	if p.focus.all {
+		return
+	}
+	for _, r := range p.records {
+		rec := p.recorded[r.Address]
+		if p.byAddress[r.Address] != nil || rec.Actual == nil {
+			continue
+		}
+		places := p.Input.Registry.Type(r.Address.Type).Places(rec.Actual.Attributes)
+		for _, place := range slices.Concat(places.Within, places.Uses) {
+			if going[place] != nil {
+				taken[r.Address] = force{replace: true}
+			}
+		}
+	}
 }
 
 // going lists the places whose holder goes, or is gone already and will be made anew: what is

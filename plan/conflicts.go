@@ -28,6 +28,29 @@ func (p *Plan) checkConflicts() hcl.Diagnostics {
 			holders[place] = c
 		}
 	}
+	return append(diags, p.checkLeft(holders)...)
+}
+
+// checkLeft finds what would take the place of something that is no longer wanted, and stays
+// because the plan is not about it.
+func (p *Plan) checkLeft(holders map[providers.Place]*Change) hcl.Diagnostics {
+	if p.focus.all {
+		return nil
+	}
+	var diags hcl.Diagnostics
+	for _, r := range p.records {
+		rec := p.recorded[r.Address]
+		if p.byAddress[r.Address] != nil || rec.Actual == nil {
+			continue
+		}
+		for _, place := range p.Input.Registry.Type(r.Address.Type).Places(rec.Actual.Attributes).Holds {
+			if c := holders[place]; c != nil && p.isNew(c) {
+				diags = append(diags, c.censor(hcl.Diagnostics{diag.Error(c.Range, "Held by what the plan leaves", fmt.Sprintf(
+					"%s would be the %s, which is that of %s. That is no longer in the configuration, but -target or -exclude "+
+						"leaves it as it is. Have the plan be about both.", c.Address, place, r.Address))})...)
+			}
+		}
+	}
 	return diags
 }
 
@@ -59,6 +82,36 @@ func (p *Plan) checkNeeds() hcl.Diagnostics {
 					"%s needs the %s, which is that of %s until this plan is applied and of nobody after. "+
 						"Keep that one, or change %s too.", c.Address, place, v.Address, c.Address))})...)
 			}
+		}
+	}
+	return diags
+}
+
+// checkLeftOut finds what this plan takes along and could not make: it refers to what is not
+// there, and what the plan is not about.
+func (p *Plan) checkLeftOut() hcl.Diagnostics {
+	if p.focus.all {
+		return nil
+	}
+	var diags hcl.Diagnostics
+	left := map[Dependency][]addr.Instance{}
+	for _, c := range p.Changes {
+		if !c.applies() || c.Config.IsWhollyKnown() {
+			continue
+		}
+		for _, d := range c.Dependencies {
+			missing, known := left[d]
+			if !known {
+				missing = slices.DeleteFunc(p.Evaluator.addressesOf(d), func(a addr.Instance) bool { return p.byAddress[a] != nil })
+				left[d] = missing
+			}
+			if len(missing) == 0 {
+				continue
+			}
+			diags = append(diags, c.censor(hcl.Diagnostics{diag.Error(c.Range, "Needs what the plan leaves out", fmt.Sprintf(
+				"This plan would %s %s, which refers to %s: that does not exist yet, and -target or -exclude leaves it out. "+
+					"Have the plan be about both.", c.Action, c.Address, missing[0]))})...)
+			break
 		}
 	}
 	return diags
@@ -120,7 +173,7 @@ func (p *Plan) checkCreations(ctx context.Context) hcl.Diagnostics {
 			proposals[i] = providers.Proposal{Address: c.Address, Planned: c.After, InPlace: !p.isNew(c), Vacated: vacated, Promised: promised}
 		}
 		for i, err := range session.Snapshot().Check(ctx, proposals) {
-			diags = append(diags, p.place(changes[i], err)...)
+			diags = append(diags, changes[i].censor(p.place(changes[i], err))...)
 		}
 	}
 	return diag.InOrder(diags) // of sessions there is no order

@@ -97,7 +97,7 @@ func (d *decision) run(order []node) hcl.Diagnostics {
 	if diags.HasErrors() {
 		return diags
 	}
-	d.addOrphans()
+	d.addOrphans(d.forced)
 	return append(diags, d.checkConflicts()...)
 }
 
@@ -255,10 +255,11 @@ func (e *Evaluator) propose(ctx context.Context, a addr.Instance, env providers.
 	return planned, diags
 }
 
-// addOrphans plans the end of what is recorded and no longer wanted.
-func (p *Plan) addOrphans() {
+// addOrphans plans the end of what is recorded and no longer wanted: of what the plan is about,
+// or takes along.
+func (p *Plan) addOrphans(forced map[addr.Instance]force) {
 	for _, r := range p.records {
-		if p.byAddress[r.Address] == nil && p.focus.includes(r.Address) {
+		if _, taken := forced[r.Address]; p.byAddress[r.Address] == nil && (taken || p.focus.includes(r.Address)) {
 			p.add(p.deletion(r.Address))
 		}
 	}
@@ -295,9 +296,16 @@ func (p *Plan) deletion(a addr.Instance) *Change {
 }
 
 func (p *Plan) planDestroy() {
-	p.byAddress = map[addr.Instance]*Change{}
-	p.addOrphans()
-	p.cascade(nil)
+	for forced := (map[addr.Instance]force{}); ; {
+		p.Changes, p.byAddress = nil, map[addr.Instance]*Change{}
+		p.addOrphans(forced)
+		taken := p.cascade(forced)
+		maps.DeleteFunc(taken, func(a addr.Instance, _ force) bool { return p.byAddress[a] != nil })
+		if len(taken) == 0 {
+			break
+		}
+		maps.Copy(forced, taken)
+	}
 	for name, o := range p.Input.State.Outputs {
 		if !p.focus.all {
 			break // they may be about what stays

@@ -115,20 +115,50 @@ func (m *module) dependenciesOnModule(scope *hcl.EvalContext, ref config.Referen
 	if ref.Everything {
 		return append(out, Dependency{Block: m.addr.Child(ref.Subject.Name, key).Resource(addr.Resource{})})
 	}
+	if !exact && len(keys) > 1 {
+		return append(out, m.needsOfAll(c, ref.Output)...)
+	}
 	for _, k := range keys {
-		child := c.instances[k]
-		if child == nil {
-			continue // evaluation tells that there is none
-		}
-		names := []string{ref.Output}
-		if ref.Output == "" {
-			names = sortedNames(child.cfg.Outputs)
-		}
-		for _, name := range names {
-			out = append(out, child.needsOf(config.Subject{Kind: config.OutputSubject, Name: name})...)
+		if child := c.instances[k]; child != nil { // else evaluation tells that there is none
+			out = child.needsOfOutput(ref.Output, out)
 		}
 	}
 	return out
+}
+
+// needsOfOutput lists what an output depends on, or all outputs where none is named.
+func (m *module) needsOfOutput(name string, out []Dependency) []Dependency {
+	names := []string{name}
+	if name == "" {
+		names = sortedNames(m.cfg.Outputs)
+	}
+	for _, name := range names {
+		out = append(out, m.needsOf(config.Subject{Kind: config.OutputSubject, Name: name})...)
+	}
+	return out
+}
+
+// needsOfAll lists what an output of all instances of a module depends on. Of what is in them that
+// is one dependency a block, not one an instance: each of many may refer to each of many.
+func (m *module) needsOfAll(c *call, output string) []Dependency {
+	of := config.Subject{Kind: config.ModuleSubject, Name: c.cfg.Name + "." + output}
+	if list, ok := m.needs[of]; ok {
+		return list
+	}
+	var out []Dependency
+	all := m.addr.Child(c.cfg.Name, addr.Key{})
+	for _, k := range c.expansion.keys {
+		child := c.instances[k]
+		for _, d := range child.needsOfOutput(output, nil) {
+			if child.addr.Contains(d.Block.Module) {
+				d.Block.Module = d.Block.Module.Within(len(m.addr.Steps()), all)
+				d.Key, d.Exact = addr.Key{}, false
+			}
+			out = append(out, d)
+		}
+	}
+	m.needs[of] = distinct(out)
+	return m.needs[of]
 }
 
 // needsOf lists what a variable, local value or output depends on.
@@ -199,6 +229,12 @@ func (e *Evaluator) addressesOf(d Dependency) []addr.Instance {
 		}
 	} else if b := e.block(d.Block); b != nil {
 		blocks = append(blocks, b)
+	} else {
+		for _, m := range e.instances[d.Block.Module.Static()] {
+			if d.Block.Module.Matches(m.addr) && m.blocks[d.Block.Local()] != nil {
+				blocks = append(blocks, m.blocks[d.Block.Local()])
+			}
+		}
 	}
 	var out []addr.Instance
 	for _, b := range blocks {

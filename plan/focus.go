@@ -197,9 +197,10 @@ func BlockNeeds(cfg *config.Config, registry *providers.Registry) map[addr.Resou
 // a target goes too, and what an excluded one depends on stays.
 func (p *Plan) recordedNeeds() map[addr.Resource][]addr.Resource {
 	needs := map[addr.Resource][]addr.Resource{}
+	all := p.recordedStatic()
 	for _, r := range p.records {
 		from := r.Address.Resource
-		needs[from] = append(needs[from], p.recordedBlocks(r)...)
+		needs[from] = append(needs[from], p.recordedBlocks(r, all)...)
 	}
 	for from, list := range needs {
 		slices.SortFunc(list, addr.Resource.Compare)
@@ -209,7 +210,7 @@ func (p *Plan) recordedNeeds() map[addr.Resource][]addr.Resource {
 }
 
 // recordedBlocks lists the blocks that a record says that the resource depended on.
-func (p *Plan) recordedBlocks(r *state.Resource) []addr.Resource {
+func (p *Plan) recordedBlocks(r *state.Resource, all map[addr.Resource][]addr.Resource) []addr.Resource {
 	var out []addr.Resource
 	for _, text := range r.Dependencies {
 		d, err := ParseDependency(text)
@@ -221,11 +222,27 @@ func (p *Plan) recordedBlocks(r *state.Resource) []addr.Resource {
 					out = append(out, other.Address.Resource)
 				}
 			}
-		default:
+		case d.Block.Module.Open() == 0:
 			out = append(out, d.Block)
+		default:
+			out = append(out, slices.DeleteFunc(slices.Clone(all[d.Block.Static()]), func(block addr.Resource) bool {
+				return !d.Block.Module.Matches(block.Module)
+			})...)
 		}
 	}
 	return out
+}
+
+// recordedStatic lists the recorded blocks by their addresses without keys.
+func (p *Plan) recordedStatic() map[addr.Resource][]addr.Resource {
+	all := map[addr.Resource][]addr.Resource{}
+	for _, r := range p.records { // in the order of addresses
+		block := r.Address.Resource
+		if list := all[block.Static()]; len(list) == 0 || list[len(list)-1] != block {
+			all[block.Static()] = append(list, block)
+		}
+	}
+	return all
 }
 
 // untouched is the change of an instance that the plan is not about, or nil where there is

@@ -19,6 +19,8 @@ type move struct {
 	at       []addr.ModuleStep // the module that the block stands in, without keys
 	from, to addr.Endpoint
 	whole    bool // neither end has a key: all instances move, and keep theirs
+
+	fromPath, toPath []addr.ModuleStep // the modules of both ends, from the root module on
 }
 
 // movesOf lists the moved blocks of a configuration.
@@ -26,9 +28,11 @@ func movesOf(cfg *config.Config) []*move {
 	var list []*move
 	for _, c := range cfg.All() {
 		for _, m := range c.Moves {
+			at := c.Path.Steps()
 			list = append(list, &move{
-				cfg: m, at: c.Path.Steps(), from: m.From, to: m.To,
-				whole: m.From.LastKey().IsZero() && m.To.LastKey().IsZero(),
+				cfg: m, at: at, from: m.From, to: m.To,
+				whole:    m.From.LastKey().IsZero() && m.To.LastKey().IsZero(),
+				fromPath: slices.Concat(at, m.From.Modules), toPath: slices.Concat(at, m.To.Modules),
 			})
 		}
 	}
@@ -77,9 +81,20 @@ func sameNames(a, b []addr.ModuleStep) bool {
 	return slices.EqualFunc(a, b, func(x, y addr.ModuleStep) bool { return x.Name == y.Name })
 }
 
-// reaches reports whether what one block moves may be what another moves on.
+// reaches reports whether what one block moves may be what another moves on. What a block in a
+// module moves stays in its instance, so it waits for the moves of instances, and these not for it.
 func (m *move) reaches(next *move) bool {
-	a, b := slices.Concat(m.at, m.to.Modules), slices.Concat(next.at, next.from.Modules)
+	return m.leadsTo(next) && !(m.standsIn(next) && next.leadsTo(m))
+}
+
+// standsIn reports whether the block is in the module that another block moves.
+func (m *move) standsIn(o *move) bool {
+	return o.from.IsModule() && len(m.at) >= len(o.fromPath)
+}
+
+// leadsTo reports whether an address may be both where one block moves to and where another moves from.
+func (m *move) leadsTo(next *move) bool {
+	a, b := m.toPath, next.fromPath
 	for i := range min(len(a), len(b)) {
 		any := i < len(m.at) || i < len(next.at) ||
 			m.whole && m.to.IsModule() && i == len(a)-1 || next.whole && next.from.IsModule() && i == len(b)-1
@@ -104,8 +119,9 @@ func orderMoves(list []*move) ([]*move, hcl.Diagnostics) {
 	for _, m := range list {
 		g.AddNode(m)
 	}
+	index := indexMoves(list)
 	for _, m := range list {
-		for _, next := range list {
+		for _, next := range index.after(m) {
 			if m != next && m.reaches(next) {
 				g.AddEdge(g.AddNode(next), g.AddNode(m))
 			}
@@ -256,8 +272,9 @@ func (p *Plan) applyMoves() hcl.Diagnostics {
 	for a := range p.Input.State.Resources {
 		is[a] = a
 	}
+	where := indexInstances(is)
 	for _, m := range list {
-		for _, a := range sortedInstances(is) {
+		for _, a := range where.of(m, is) {
 			to, ok := m.apply(a)
 			if !ok {
 				continue
@@ -268,6 +285,7 @@ func (p *Plan) applyMoves() hcl.Diagnostics {
 			}
 			is[to] = is[a]
 			delete(is, a)
+			where.add(to)
 		}
 	}
 	p.implyMoves(is)

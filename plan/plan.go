@@ -100,6 +100,7 @@ type Plan struct {
 	imports   []*importTarget
 	focus     *focus
 	steps     *dag.Graph[Step] // once they are ordered
+	lettingGo map[addr.Resource]*config.Removed
 }
 
 // Action is what a plan does with an instance.
@@ -249,9 +250,16 @@ func New(ctx context.Context, in Input) (*Plan, hcl.Diagnostics) {
 
 func (p *Plan) make(ctx context.Context) hcl.Diagnostics {
 	var diags hcl.Diagnostics
-	if p.Input.Mode == Normal || p.Input.Mode == Adopt {
+	switch p.Input.Mode {
+	case Normal, Adopt:
 		if diags = p.applyMoves(); diags.HasErrors() {
 			return diags
+		}
+	case Destroy:
+		// What protects an object, or lets go of it, is written under its address now. Moves that
+		// are wrong do not stand in a destroy's way.
+		if p.Input.Config != nil {
+			p.applyMoves()
 		}
 	}
 	diags = append(diags, p.refresh(ctx)...)
@@ -320,7 +328,7 @@ func (p *Plan) wanting(ctx context.Context) hcl.Diagnostics {
 // check finds what cannot be, or must not, of what was decided.
 func (p *Plan) check() hcl.Diagnostics {
 	return slices.Concat(p.checkReleases(), p.checkReplace(), p.checkProtected(), p.checkStays(), p.checkTwo(), p.checkNeeds(),
-		p.checkContradictions())
+		p.checkLeftOut(), p.checkContradictions())
 }
 
 // complete adds what follows from the changes: outputs, steps, what they do to others.

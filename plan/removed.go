@@ -52,11 +52,17 @@ func (p *Plan) letsGo(a addr.Instance) *config.Removed {
 	if p.Input.Config == nil {
 		return nil
 	}
-	for _, c := range p.Input.Config.All() {
-		for _, r := range c.Removed {
-			if !r.Destroy && isWithin(a, c.Path.Steps(), r.From) {
-				return r
-			}
+	if p.lettingGo == nil {
+		p.lettingGo = lettingGo(p.Input.Config)
+	}
+	block := a.Resource.Static()
+	if r := p.lettingGo[block]; r != nil {
+		return r
+	}
+	steps := block.Module.Steps()
+	for i := range steps {
+		if r := p.lettingGo[addr.ModuleOf(steps[:i+1]).Resource(addr.Resource{})]; r != nil {
+			return r
 		}
 	}
 	return nil
@@ -113,14 +119,19 @@ func (p *Plan) checkStays() hcl.Diagnostics {
 	return diags
 }
 
-// isWithin reports whether an instance is of a resource, or in a module, that is named without
-// keys, from a module on.
-func isWithin(a addr.Instance, in []addr.ModuleStep, e addr.Endpoint) bool {
-	path, way := a.Module.Steps(), slices.Concat(in, e.Modules)
-	if e.IsModule() {
-		return len(path) >= len(way) && sameNames(path[:len(way)], way)
+// lettingGo lists the removed blocks that let go, by what they name, without keys: a block, or
+// with nothing but a Module all that is in that.
+func lettingGo(cfg *config.Config) map[addr.Resource]*config.Removed {
+	list := map[addr.Resource]*config.Removed{}
+	for _, c := range cfg.All() {
+		for _, r := range c.Removed {
+			of := staticBlock(slices.Concat(c.Path.Steps(), r.From.Modules), r.From.Resource)
+			if !r.Destroy && list[of] == nil {
+				list[of] = r
+			}
+		}
 	}
-	return sameNames(path, way) && a.Type == e.Resource.Type && a.Name == e.Resource.Name
+	return list
 }
 
 // checkReleases finds objects that cannot be let go of.

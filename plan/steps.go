@@ -98,6 +98,15 @@ type stepBuilder struct {
 	left   map[addr.Instance]*Change // deposed objects
 	// modules has the changes in each module that something depends on.
 	modules map[addr.Module][]*Change
+	// static has the changes of a block in all instances of its module, by its address without keys.
+	static map[addr.Resource]*changesOfBlock
+}
+
+// changesOfBlock are the changes of a block in all instances of its module.
+type changesOfBlock struct {
+	list    []*Change
+	keyed   uint64 // the steps of the module's address, as bits, that have a key in some of them
+	meantBy map[addr.Module][]*Change
 }
 
 func (b *stepBuilder) build() {
@@ -134,12 +143,28 @@ func (b *stepBuilder) index() {
 	b.blocks = map[addr.Resource][]*Change{}
 	b.modules = map[addr.Module][]*Change{}
 	b.left = map[addr.Instance]*Change{}
+	b.static = map[addr.Resource]*changesOfBlock{}
 	for _, c := range b.Changes {
 		if c.Deposed {
 			b.left[c.Address] = c
 		}
 		b.blocks[c.Address.Resource] = append(b.blocks[c.Address.Resource], c)
+		b.indexStatic(c)
 	}
+}
+
+func (b *stepBuilder) indexStatic(c *Change) {
+	if c.Address.Module.IsRoot() {
+		return
+	}
+	block := c.Address.Resource.Static()
+	all := b.static[block]
+	if all == nil {
+		all = &changesOfBlock{meantBy: map[addr.Module][]*Change{}}
+		b.static[block] = all
+	}
+	all.list = append(all.list, c)
+	all.keyed |= ^c.Address.Module.Open()
 }
 
 func (b *stepBuilder) node(kind StepKind, c *Change) int {
@@ -299,7 +324,7 @@ func (b *stepBuilder) removeAllAfter(d Dependency, own int, c *Change) {
 // changesOf lists the changes of a block, or of all that is in a module.
 func (b *stepBuilder) changesOf(d Dependency) []*Change {
 	if !d.isModule() {
-		return b.blocks[d.Block]
+		return b.changesOfBlock(d)
 	}
 	list, ok := b.modules[d.Block.Module]
 	if !ok {
@@ -309,6 +334,24 @@ func (b *stepBuilder) changesOf(d Dependency) []*Change {
 			}
 		}
 		b.modules[d.Block.Module] = list
+	}
+	return list
+}
+
+// changesOfBlock lists the changes of a block, where a module without a key means all its instances.
+func (b *stepBuilder) changesOfBlock(d Dependency) []*Change {
+	all := b.static[d.Block.Static()]
+	if all == nil || all.keyed&d.Block.Module.Open() == 0 {
+		return b.blocks[d.Block]
+	}
+	list, ok := all.meantBy[d.Block.Module]
+	if !ok {
+		for _, c := range all.list {
+			if d.Block.Module.Matches(c.Address.Module) {
+				list = append(list, c)
+			}
+		}
+		all.meantBy[d.Block.Module] = list
 	}
 	return list
 }

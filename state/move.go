@@ -1,7 +1,6 @@
 package state
 
 import (
-	"maps"
 	"slices"
 
 	"github.com/diyform/diyform/internal/addr"
@@ -36,64 +35,82 @@ func differing(a, b addr.Instance) addr.Instance {
 func (s *State) Moved(to map[addr.Instance]addr.Instance) *State {
 	next := *s
 	next.Resources = make(map[addr.Instance]*Resource, len(s.Resources))
+	blocks := map[string][]string{}
+	for _, from := range sortedKeys(to) {
+		all := meanings(to[from])
+		for how, old := range meanings(from) {
+			now, ok := all[how]
+			if !ok { // it has fewer modules around it
+				now = to[from].Resource.String()
+			}
+			if old != now && !slices.Contains(blocks[old], now) {
+				blocks[old] = append(blocks[old], now)
+			}
+		}
+	}
+	left := map[string]bool{}
 	for a, r := range s.Resources {
 		if now, ok := to[a]; ok {
 			r = r.movedTo(now)
 		}
 		next.Resources[r.Address] = r
+		for _, text := range meanings(r.Address) {
+			left[text] = blocks[text] != nil || left[text]
+		}
 	}
 	next.Deposed = s.movedDeposed(to)
-	moves := newMoves(to, next.Resources)
 	for _, list := range []map[addr.Instance]*Resource{next.Resources, next.Deposed} {
 		for a, r := range list {
-			list[a] = r.withDependencies(moves)
+			list[a] = r.withDependencies(to, blocks, left)
 		}
 	}
 	return &next
 }
 
-// moves say what becomes of what others depend on.
-type moves struct {
-	instances map[addr.Instance]addr.Instance
-	wholes    map[string][]string // by a block or module: the blocks that those are of now that left it
-	left      map[string]bool     // which of those have instances that stay
+// meaning is how a dependency on more than an instance names what it is in: its block, or a module
+// around it; and from which step on it means all instances of modules, counted from the end.
+type meaning struct {
+	module bool
+	outer  int // how many modules further out, of a module
+	open   int
 }
 
-func newMoves(to map[addr.Instance]addr.Instance, resources map[addr.Instance]*Resource) *moves {
-	m := &moves{instances: to, wholes: map[string][]string{}, left: map[string]bool{}}
-	for _, from := range slices.SortedFunc(maps.Keys(to), addr.Instance.Compare) {
-		now, stillIn := to[from].Resource.String(), wholes(to[from])
-		for _, whole := range wholes(from) {
-			if !slices.Contains(stillIn, whole) && !slices.Contains(m.wholes[whole], now) {
-				m.wholes[whole] = append(m.wholes[whole], now)
+func meanings(a addr.Instance) map[meaning]string {
+	list := map[meaning]string{{}: a.Resource.String()}
+	steps := a.Module.Steps()
+	for outer := range steps {
+		around := slices.Clone(steps[:len(steps)-outer])
+		list[meaning{module: true, outer: outer}] = string(addr.ModuleOf(around))
+		for i := range around {
+			if last := &around[len(around)-1-i]; !last.Key.IsZero() {
+				last.Key = addr.Key{}
+				list[meaning{module: true, outer: outer, open: i + 1}] = string(addr.ModuleOf(around))
 			}
 		}
 	}
-	for a := range resources {
-		for _, whole := range wholes(a) {
-			m.left[whole] = true
+	for i := range steps {
+		if last := &steps[len(steps)-1-i]; !last.Key.IsZero() {
+			last.Key = addr.Key{}
+			block := a.Resource
+			block.Module = addr.ModuleOf(steps)
+			list[meaning{open: i + 1}] = block.String()
 		}
 	}
-	return m
+	return list
 }
 
-// wholes lists what an instance is a part of: its block, the modules that it is in, and each of
-// these with all instances, for which a dependency may stand.
-func wholes(a addr.Instance) []string {
-	out := []string{a.Resource.String()}
-	for m := a.Module; !m.IsRoot(); m, _ = m.Split() {
-		out = append(out, string(m))
-		parent, step := m.Split()
-		if all := parent.Child(step.Name, addr.Key{}); all != m {
-			out = append(out, string(all))
-		}
+func sortedKeys(m map[addr.Instance]addr.Instance) []addr.Instance {
+	keys := make([]addr.Instance, 0, len(m))
+	for a := range m {
+		keys = append(keys, a)
 	}
-	return out
+	slices.SortFunc(keys, addr.Instance.Compare)
+	return keys
 }
 
-// withDependencies rewrites what the record depends on. A dependency on a whole block or module
-// is one on all blocks that its instances are of now, be they in it or not.
-func (r *Resource) withDependencies(m *moves) *Resource {
+// withDependencies rewrites what the record depends on. A dependency on a whole block, or module, is
+// one on all that its instances are of now, and on itself if it has any left.
+func (r *Resource) withDependencies(to map[addr.Instance]addr.Instance, blocks map[string][]string, left map[string]bool) *Resource {
 	var out []string
 	changed := false
 	add := func(list ...string) {
@@ -105,16 +122,16 @@ func (r *Resource) withDependencies(m *moves) *Resource {
 	}
 	for _, text := range r.Dependencies {
 		a, err := addr.Parse(text)
-		now, moved := m.instances[a]
+		now, moved := to[a]
 		switch {
 		case err == nil && moved:
 			add(now.String())
 			changed = true
-		case m.wholes[text] != nil:
-			if m.left[text] {
+		case (err != nil || a.Key.IsZero()) && blocks[text] != nil:
+			if left[text] {
 				add(text)
 			}
-			add(m.wholes[text]...)
+			add(blocks[text]...)
 			changed = true
 		default:
 			add(text)

@@ -3,6 +3,9 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
 
 	"github.com/spf13/cobra"
 	"github.com/zclconf/go-cty/cty"
@@ -202,6 +205,10 @@ func (s *session) carryOut(ctx context.Context, p *plan.Plan, f *applyFlags) err
 		s.summary(p, &apply.Result{Outputs: s.state.Outputs})
 		return nil
 	}
+	// A reader who goes away does not end the process in the middle of its work.
+	gone := make(chan os.Signal, 1)
+	signal.Notify(gone, syscall.SIGPIPE)
+	defer signal.Stop(gone)
 	reporter := v.reporter(p)
 	result, diags := apply.Run(ctx, s.store, p, apply.Options{Workers: int(f.parallelism), Observe: reporter.step})
 	reporter.close()

@@ -83,7 +83,7 @@ func (v *view) exec(ctx context.Context, address string, command []string, f exe
 	defer target.Close()
 	code, err := enter.Run(context.WithoutCancel(ctx), target, c.status.Spec, enter.Options{
 		Command: command, User: f.user, Env: f.env, WorkingDir: f.workingDir, Terminal: f.terminal,
-		Stdin: stdin, Stdout: v.out, Stderr: v.err, Signals: signals, Place: c.place(),
+		Stdin: stdin, Stdout: v.out.File, Stderr: v.err, Signals: signals, Place: c.place(),
 	})
 	if err != nil {
 		return c.execFailed(ctx, err)

@@ -21,7 +21,7 @@ func every(cmd *cobra.Command, f func(*cobra.Command)) {
 
 // TestHelp holds what every command has to tell.
 func TestHelp(t *testing.T) {
-	root := newRoot(&view{in: os.Stdin, out: os.Stdout, err: os.Stderr})
+	root := newRoot(&view{in: os.Stdin, out: &sink{File: os.Stdout}, err: os.Stderr})
 	every(root, func(cmd *cobra.Command) {
 		path := cmd.CommandPath()
 		if cmd.Long == "" || cmd.Example == "" {
@@ -81,7 +81,7 @@ func checkExample(t *testing.T, root *cobra.Command, line string) {
 // TestExamples holds that the tables tell of commands that there are.
 func TestExamples(t *testing.T) {
 	known := map[string]bool{}
-	every(newRoot(&view{in: os.Stdin, out: os.Stdout, err: os.Stderr}), func(cmd *cobra.Command) { known[cmdPath(cmd)] = true })
+	every(newRoot(&view{in: os.Stdin, out: &sink{File: os.Stdout}, err: os.Stderr}), func(cmd *cobra.Command) { known[cmdPath(cmd)] = true })
 	for path := range examples {
 		if !known[path] {
 			t.Errorf("there is no command %q", path)
@@ -96,7 +96,7 @@ func TestExamples(t *testing.T) {
 
 // TestManual holds that pages are as man(7) wants them.
 func TestManual(t *testing.T) {
-	root := newRoot(&view{in: os.Stdin, out: os.Stdout, err: os.Stderr})
+	root := newRoot(&view{in: os.Stdin, out: &sink{File: os.Stdout}, err: os.Stderr})
 	every(root, func(cmd *cobra.Command) {
 		page := manualPage(cmd)
 		for _, section := range []string{"NAME", "SYNOPSIS", "DESCRIPTION", "OPTIONS", "EXAMPLES", "SEE ALSO"} {

@@ -33,11 +33,11 @@ type logLine struct {
 func newLogPrinter(v *view, flags logsFlags, list []*openedLog) *logPrinter {
 	p := &logPrinter{
 		timestamps: flags.timestamps, asJSON: flags.asJSON,
-		files: map[output.Stream]*os.File{output.Stdout: v.out, output.Stderr: v.err},
+		files: map[output.Stream]*os.File{output.Stdout: v.out.File, output.Stderr: v.err},
 		begun: map[logLine]output.Entry{}, inside: map[output.Stream]bool{},
 	}
 	if flags.asJSON {
-		p.files[output.Stderr] = v.out
+		p.files[output.Stderr] = v.out.File
 	} else if len(list) > 1 {
 		p.prefixes = prefixesOf(v, list)
 	}

@@ -29,5 +29,5 @@ func run() int {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	return execute(ctx, &view{in: os.Stdin, out: os.Stdout, err: os.Stderr}, os.Args[1:])
+	return execute(ctx, &view{in: os.Stdin, out: &sink{File: os.Stdout}, err: os.Stderr}, os.Args[1:])
 }

@@ -30,7 +30,7 @@ func (v *view) reporter(p *plan.Plan) reporter {
 	case v.stream != nil:
 		return newStreamReporter(v.stream)
 	case !v.concise && os.Getenv("TERM") != "dumb" && term.IsTerminal(int(v.out.Fd())):
-		return newLive(v.out, palette(v.out), p.StepCount())
+		return newLive(v.out.File, palette(v.out), p.StepCount())
 	}
 	return newProgress(v)
 }

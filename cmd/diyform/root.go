@@ -40,6 +40,11 @@ func execute(ctx context.Context, v *view, args []string) int {
 		root.SetArgs(doubleDashes(root, args))
 		cmd, err = root.ExecuteContextC(ctx)
 	}
+	if lost := v.out.lost(); lost != nil {
+		v.stream = nil // that is where it got lost
+		v.diagnostics(nil, diag.FromError(lost, "The output cannot be written", nil))
+		return exitError
+	}
 	var status exitStatus
 	switch {
 	case err == nil:

@@ -20,7 +20,7 @@ import (
 // view is where a command reads and writes.
 type view struct {
 	in  *os.File
-	out *os.File
+	out *sink
 	err *os.File
 
 	stream  *stream // of -json: all that is said goes there; nil else
@@ -39,7 +39,7 @@ type held struct {
 
 // palette colours what goes to f only if f is a terminal and NO_COLOR is not set
 // (no-color.org).
-func palette(f *os.File) plan.Palette {
+func palette(f interface{ Fd() uintptr }) plan.Palette {
 	return plan.Palette{On: os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" && term.IsTerminal(int(f.Fd()))}
 }
 

@@ -122,16 +122,36 @@ func matchSteps(want, got []ModuleStep) bool {
 
 // In gives m with the keys of the instances that o names, as far as both are on one way.
 func (m Module) In(o Module) Module {
-	if o.Static() == o || !o.Static().Contains(m) {
+	if o.Static() == o {
 		return m
 	}
 	steps, keyed := m.Steps(), o.Steps()
-	for i := range keyed {
-		if steps[i].Key.IsZero() {
-			steps[i].Key = keyed[i].Key
+	for i := range min(len(steps), len(keyed)) {
+		if steps[i].Name != keyed[i].Name || !steps[i].Key.IsZero() && steps[i].Key != keyed[i].Key {
+			break
 		}
+		steps[i].Key = keyed[i].Key
 	}
 	return ModuleOf(steps)
+}
+
+// Within gives m without the keys of instances from the step with number n on, where all is the
+// address of that step without one.
+func (m Module) Within(n int, all Module) Module {
+	for _, s := range m.Steps()[n+1:] {
+		all = all.Child(s.Name, Key{})
+	}
+	return all
+}
+
+// Open reports, by the numbers of steps as bits, which of the module's steps have no key.
+func (m Module) Open() (open uint64) {
+	for i, s := range m.Steps() {
+		if s.Key.IsZero() {
+			open |= 1 << i
+		}
+	}
+	return open
 }
 
 // Compare orders modules by their steps, those in a module after it.
