@@ -230,7 +230,10 @@ func (b *blockRenderer) attribute(a *schema.Attribute, x, y cty.Value, path stri
 		suffix = b.Red(" # forces replacement")
 	}
 	if a.Type == cty.DynamicPseudoType && !isNull(x) && y.IsWhollyKnown() && b.value(x, path, indent, "") == b.value(y, path, indent, "") {
-		suffix = b.Faint(fmt.Sprintf(" # %s becomes %s", x.Type().FriendlyName(), y.Type().FriendlyName())) + suffix
+		// Where they do not differ either, it is what is hidden that does.
+		if was, is := x.Type().FriendlyName(), y.Type().FriendlyName(); was != is {
+			suffix = b.Faint(fmt.Sprintf(" # %s becomes %s", was, is)) + suffix
+		}
 	}
 	lead := strings.Repeat(" ", indent) + b.symbol(elementAction(x, y)) + " " + fmt.Sprintf("%-*s", width, a.Name) + " = "
 	b.line("%s%s%s", lead, b.became(x, y, path, indent+2), suffix)

@@ -102,13 +102,6 @@ type stepBuilder struct {
 	static map[addr.Resource]*changesOfBlock
 }
 
-// changesOfBlock are the changes of a block in all instances of its module.
-type changesOfBlock struct {
-	list    []*Change
-	keyed   uint64 // the steps of the module's address, as bits, that have a key in some of them
-	meantBy map[addr.Module][]*Change
-}
-
 func (b *stepBuilder) build() {
 	b.index()
 	for _, c := range b.Changes {
@@ -151,20 +144,6 @@ func (b *stepBuilder) index() {
 		b.blocks[c.Address.Resource] = append(b.blocks[c.Address.Resource], c)
 		b.indexStatic(c)
 	}
-}
-
-func (b *stepBuilder) indexStatic(c *Change) {
-	if c.Address.Module.IsRoot() {
-		return
-	}
-	block := c.Address.Resource.Static()
-	all := b.static[block]
-	if all == nil {
-		all = &changesOfBlock{meantBy: map[addr.Module][]*Change{}}
-		b.static[block] = all
-	}
-	all.list = append(all.list, c)
-	all.keyed |= ^c.Address.Module.Open()
 }
 
 func (b *stepBuilder) node(kind StepKind, c *Change) int {
@@ -319,41 +298,6 @@ func (b *stepBuilder) removeAllAfter(d Dependency, own int, c *Change) {
 	if c.applies() && b.detach {
 		b.after(b.switched(d), b.node(Apply, c))
 	}
-}
-
-// changesOf lists the changes of a block, or of all that is in a module.
-func (b *stepBuilder) changesOf(d Dependency) []*Change {
-	if !d.isModule() {
-		return b.changesOfBlock(d)
-	}
-	list, ok := b.modules[d.Block.Module]
-	if !ok {
-		for _, c := range b.Changes {
-			if d.Block.Module.Contains(c.Address.Module) {
-				list = append(list, c)
-			}
-		}
-		b.modules[d.Block.Module] = list
-	}
-	return list
-}
-
-// changesOfBlock lists the changes of a block, where a module without a key means all its instances.
-func (b *stepBuilder) changesOfBlock(d Dependency) []*Change {
-	all := b.static[d.Block.Static()]
-	if all == nil || all.keyed&d.Block.Module.Open() == 0 {
-		return b.blocks[d.Block]
-	}
-	list, ok := all.meantBy[d.Block.Module]
-	if !ok {
-		for _, c := range all.list {
-			if d.Block.Module.Matches(c.Address.Module) {
-				list = append(list, c)
-			}
-		}
-		all.meantBy[d.Block.Module] = list
-	}
-	return list
 }
 
 // followsOneOf reports whether c goes along with one of what d means.

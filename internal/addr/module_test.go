@@ -94,6 +94,7 @@ func TestModuleIn(t *testing.T) {
 		{"module.a", `module.a["x"]`, `module.a["x"]`},
 		{"module.a.module.b", `module.a["x"]`, `module.a["x"].module.b`},
 		{"module.c", `module.a["x"]`, "module.c"},
+		{"module.a.module.c", `module.a["x"].module.b`, `module.a["x"].module.c`},
 		{"", `module.a["x"]`, ""},
 		{`module.a["y"]`, "module.a", `module.a["y"]`},
 	} {
@@ -137,4 +138,17 @@ func FuzzParseModule(f *testing.F) {
 			t.Errorf("%q is not %q in %q", m, last, parent)
 		}
 	})
+}
+
+func TestWithinAndOpen(t *testing.T) {
+	m := addr.Module(`module.a["x"].module.b[1].module.c["y"]`)
+	if got := m.Within(1, `module.a["x"].module.b`); got != `module.a["x"].module.b.module.c` {
+		t.Errorf("within the second step: %s", got)
+	}
+	if got := m.Open(); got != 0 {
+		t.Errorf("%s has open steps: %b", m, got)
+	}
+	if got := addr.Module(`module.a.module.b[1].module.c`).Open(); got != 0b101 {
+		t.Errorf("open steps %b", got)
+	}
 }
