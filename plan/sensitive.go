@@ -65,11 +65,47 @@ func distinctPaths(paths []cty.Path) []cty.Path {
 	return slices.CompactFunc(paths, func(a, b cty.Path) bool { return formatPath(a) == formatPath(b) })
 }
 
-// hideBySchema adds the parts of After that are sensitive whatever configuration says.
+// hideBySchema adds the parts of After that are sensitive whatever configuration says, and those
+// that have a sensitive text in them.
 func (c *Change) hideBySchema() {
-	if more := c.Schema.Sensitive(c.After); len(more) > 0 {
+	more := append(c.Schema.Sensitive(c.After), c.derived()...)
+	if len(more) > 0 {
 		c.Sensitive = distinctPaths(append(slices.Clone(c.Sensitive), more...))
 	}
+}
+
+// derived lists what was worked out from a sensitive text and shows it: the path of a network
+// namespace has its name in it.
+func (c *Change) derived() []cty.Path {
+	if len(c.Sensitive) == 0 || !c.After.IsKnown() || c.After.IsNull() {
+		return nil
+	}
+	var paths []cty.Path
+	for _, a := range c.Schema.Attributes {
+		v := c.After.GetAttr(a.Name)
+		if !a.Computed || a.Type != cty.String || !v.IsKnown() || v.IsNull() {
+			continue
+		}
+		shows := func(secret cty.Value) bool {
+			text, ok := knownText(secret)
+			return ok && len(text) >= shortestSecret && strings.Contains(v.AsString(), text)
+		}
+		if slices.ContainsFunc(parts(c.After, c.Sensitive), shows) {
+			paths = append(paths, cty.GetAttrPath(a.Name))
+		}
+	}
+	return paths
+}
+
+// shortestSecret is what a text must have at least to be looked for in others: any text has the
+// letter a.
+const shortestSecret = 3
+
+func knownText(v cty.Value) (string, bool) {
+	if v.Type() != cty.String || !v.IsKnown() || v.IsNull() {
+		return "", false
+	}
+	return v.AsString(), true
 }
 
 // hides reports whether the part of the value at path, as formatPath writes it, is under one
