@@ -58,6 +58,7 @@ func (s Step) String() string {
 //	apply Y   after  remove X     Y takes the place (the name) that X held
 //	apply X   after  apply Y      Y gives the namespace the network that X's gateway is on
 //	remove X  after  apply Z      Z depended on X and is now made independent of it
+//	apply Y   after  remove X     Y is joined to an interface that nobody here makes, and X was on it
 //	remove X  after  apply X      and after what depends on X: create_before_destroy, see createfirst.go
 //
 // That X comes after what gives its gateway's network, that Z is made independent of X before,
@@ -96,6 +97,8 @@ type stepBuilder struct {
 	vacate map[providers.Place]*Change // of what goes or moves
 	blocks map[addr.Resource][]*Change
 	left   map[addr.Instance]*Change // deposed objects
+	// leaving has what is removed, by the places that it lives in.
+	leaving map[providers.Place][]*Change
 	// modules has the changes in each module that something depends on.
 	modules map[addr.Module][]*Change
 	// static has the changes of a block in all instances of its module, by its address without keys.
@@ -136,6 +139,7 @@ func (b *stepBuilder) index() {
 	b.blocks = map[addr.Resource][]*Change{}
 	b.modules = map[addr.Module][]*Change{}
 	b.left = map[addr.Instance]*Change{}
+	b.leaving = map[providers.Place][]*Change{}
 	b.static = map[addr.Resource]*changesOfBlock{}
 	for _, c := range b.Changes {
 		if c.Deposed {
@@ -143,6 +147,11 @@ func (b *stepBuilder) index() {
 		}
 		b.blocks[c.Address.Resource] = append(b.blocks[c.Address.Resource], c)
 		b.indexStatic(c)
+		if c.Address.Mode == addr.Managed && c.removes() {
+			for _, place := range b.was(c).Within {
+				b.leaving[place] = append(b.leaving[place], c)
+			}
+		}
 	}
 }
 
@@ -185,6 +194,7 @@ func (b *stepBuilder) orderApply(c *Change) {
 	for _, gateway := range places.Gateways {
 		b.orderGateway(self, gateway)
 	}
+	b.orderJoining(self, c)
 	for _, place := range places.Holds {
 		v := b.vacate[place]
 		switch {
@@ -193,6 +203,24 @@ func (b *stepBuilder) orderApply(c *Change) {
 			b.after(self, b.node(Remove, v))
 		case v.applies() && b.holders[place] == c:
 			b.after(self, b.node(Apply, v))
+		}
+	}
+}
+
+// orderJoining puts the step that joins c to what nobody here makes after the removal of what is
+// on that: a bridge that takes over an interface takes all addresses that it finds.
+func (b *stepBuilder) orderJoining(step int, c *Change) {
+	if !b.detach || !c.applies() {
+		return
+	}
+	for _, place := range b.wanted(c).Attached {
+		if b.holders[place] != nil || b.vacate[place] != nil {
+			continue
+		}
+		for _, leaving := range b.leaving[place] {
+			if leaving != c {
+				b.after(step, b.node(Remove, leaving))
+			}
 		}
 	}
 }
