@@ -39,7 +39,7 @@ demo: build build/playhost ## examples/nat on a disposable machine, as root or a
 	@PATH="$(CURDIR)/build:$$PATH" build/playhost -- sh examples/nat/demo.sh
 
 test: setup build/conftest ## all tests; those that need a machine make one of namespaces
-	CGO_ENABLED=$(if $(RACE),1,0) GORACE=atexit_sleep_ms=0 go test $(RACE) $(TESTFLAGS) $(TEST)
+	CGO_ENABLED=$(if $(RACE),1,0) GORACE=atexit_sleep_ms=0 go test $(RACE) -timeout 20m $(TESTFLAGS) $(TEST)
 
 lint: ## formatting, vet, staticcheck, and the architecture's rules
 	@unformatted=$$(gofmt -l cmd config plan apply state providers internal); \

@@ -48,7 +48,7 @@ func randomSeeds() int {
 	if testing.Short() {
 		return 5
 	}
-	return 50
+	return 25
 }
 
 // walk is one configuration on its way through edits.

@@ -27,7 +27,7 @@ import (
 const propertyVariable = "DIYFORM_PROPERTY"
 
 // networks is how many are tried, and changes how often each is changed.
-const networks, changes = 16, 4
+const networks, changes = 12, 4
 
 func TestPromises(t *testing.T) {
 	if which := os.Getenv(propertyVariable); which != "" {

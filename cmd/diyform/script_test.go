@@ -18,6 +18,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -43,7 +44,9 @@ func TestMain(m *testing.M) {
 	if playhost.IsInit() {
 		os.Exit(playhost.InitMain())
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	removeBuilt()
+	os.Exit(code)
 }
 
 func TestScripts(t *testing.T) {
@@ -58,7 +61,9 @@ func TestScripts(t *testing.T) {
 	if err != nil || len(scripts) == 0 {
 		t.Fatalf("no scripts found: %v", err)
 	}
-	bin := buildPrograms(t, raced)
+	// A raced program takes thrice as long. What is raced are the packages' own tests, the lives of
+	// all types (TestConformance) and of containers (TestMatrix), and with this variable all scripts.
+	bin := buildPrograms(t, raced && os.Getenv("DIYFORM_RACE_SCRIPTS") != "")
 	for _, script := range scripts {
 		t.Run(strings.TrimSuffix(filepath.Base(script), ".txtar"), func(t *testing.T) {
 			t.Parallel()
@@ -210,17 +215,48 @@ func checkJSON(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// buildPrograms builds the program, with the race detector or without, and puts it beside the
-// scripts' own programs, where also an ordinary user can reach them. With
-// DIYFORM_GOCOVERDIR set it counts what the scripts cover.
+// buildPrograms gives the folder of the program, with the race detector or without, and of the
+// scripts' own programs, where also an ordinary user can reach them. They are built once for all
+// tests. With DIYFORM_GOCOVERDIR set the program counts what the scripts cover.
 func buildPrograms(t *testing.T, raced bool) string {
-	bin, err := os.MkdirTemp("", "diyform-script-bin-")
+	t.Helper()
+	build := plainPrograms
+	if raced {
+		build = racedPrograms
+	}
+	bin, err := build()
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { os.RemoveAll(bin) })
+	return bin
+}
+
+var (
+	plainPrograms = sync.OnceValues(func() (string, error) { return build(false) })
+	racedPrograms = sync.OnceValues(func() (string, error) { return build(true) })
+
+	builtMu sync.Mutex
+	built   []string // folders, to be removed in the end
+)
+
+func removeBuilt() {
+	builtMu.Lock()
+	defer builtMu.Unlock()
+	for _, dir := range built {
+		os.RemoveAll(dir)
+	}
+}
+
+func build(raced bool) (string, error) {
+	bin, err := os.MkdirTemp("", "diyform-script-bin-")
+	if err != nil {
+		return "", err
+	}
+	builtMu.Lock()
+	built = append(built, bin)
+	builtMu.Unlock()
 	if err := os.Chmod(bin, 0o755); err != nil {
-		t.Fatal(err)
+		return "", err
 	}
 	args := []string{"build", "-buildvcs=false", "-o", filepath.Join(bin, "diyform")}
 	if raced {
@@ -235,10 +271,7 @@ func buildPrograms(t *testing.T, raced bool) string {
 		build.Env = append(os.Environ(), "CGO_ENABLED=0") // whatever the tests are built with
 	}
 	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build diyform: %v\n%s", err, out)
+		return "", fmt.Errorf("build diyform: %w\n%s", err, out)
 	}
-	if err := os.CopyFS(bin, os.DirFS("testdata/bin")); err != nil {
-		t.Fatal(err)
-	}
-	return bin
+	return bin, os.CopyFS(bin, os.DirFS("testdata/bin"))
 }
