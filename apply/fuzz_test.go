@@ -38,7 +38,7 @@ func FuzzEngine(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text string, json bool) {
 		if unsteady.MatchString(text) {
-			t.Skip()
+			return // what gives another value each time leaves no empty second plan
 		}
 		l := newLab(t)
 		if json {

@@ -13,6 +13,8 @@ import (
 	"testing"
 
 	"github.com/diyform/diyform/internal/diag"
+
+	"github.com/diyform/diyform/internal/playhost/playtest"
 )
 
 func TestGit(t *testing.T) {
@@ -201,7 +203,7 @@ func smart(t *testing.T, dir string) *httptest.Server {
 	}
 	backend := filepath.Join(strings.TrimSpace(string(out)), "git-http-backend")
 	if _, err := os.Stat(backend); err != nil {
-		t.Skip("there is no git-http-backend")
+		playtest.Missing(t, err)
 	}
 	server := httptest.NewServer(&cgi.Handler{Path: backend, Env: []string{"GIT_PROJECT_ROOT=" + dir, "GIT_HTTP_EXPORT_ALL=1"}, InheritEnv: []string{"GIT_CONFIG_NOSYSTEM"}})
 	t.Cleanup(server.Close)

@@ -25,6 +25,8 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"github.com/diyform/diyform/internal/failpoint"
+
+	"github.com/diyform/diyform/internal/playhost/playtest"
 )
 
 // With installAs in the environment, this program is a command that installs a module and is
@@ -57,7 +59,7 @@ func installChild(spec string) int {
 func isolate(t testing.TB) {
 	t.Helper()
 	if _, err := exec.LookPath("git"); err != nil {
-		t.Skip("there is no git")
+		playtest.Missing(t, err)
 	}
 	home := t.TempDir()
 	for name, value := range map[string]string{
@@ -231,7 +233,7 @@ func packed(t testing.TB, format string, plain []byte) []byte {
 	case "tar.xz", "tar.bz2":
 		program := map[string]string{"tar.xz": "xz", "tar.bz2": "bzip2"}[format]
 		if _, err := exec.LookPath(program); err != nil {
-			t.Skip("there is no " + program)
+			playtest.Missing(t, err)
 		}
 		cmd := exec.Command(program, "--stdout")
 		cmd.Stdin = bytes.NewReader(plain)
