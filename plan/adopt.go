@@ -34,7 +34,7 @@ func (c *Change) isNews() bool {
 // vacates reports whether the object gives up its places, or may do so.
 func (c *Change) vacates() bool { return c.Prior != nil && c.Action != NoOp && c.Action != Forget }
 
-// Tally is how many objects a plan does something with. A replacement adds one and destroys
+// Tally is how many objects a plan does, or has done, something with. A replacement adds one and destroys
 // one. What is imported or let go of may be changed as well; what is moved is not.
 type Tally struct {
 	Import, Add, Change, Destroy, Move, Forget int

@@ -30,17 +30,26 @@ func (c *Change) origins() []string {
 	return out
 }
 
-// String sums up as Terraform does.
+// String sums up as Terraform does: "1 to add, 0 to change, 0 to destroy."
 func (t Tally) String() string {
-	s := fmt.Sprintf("%d to add, %d to change, %d to destroy", t.Add, t.Change, t.Destroy)
+	return t.sum("to import", "to add", "to change", "to destroy", "to move", "to forget")
+}
+
+// Done sums up what was done: "1 added, 0 changed, 0 destroyed."
+func (t Tally) Done() string {
+	return t.sum("imported", "added", "changed", "destroyed", "moved", "forgotten")
+}
+
+func (t Tally) sum(imports, adds, changes, destroys, moves, forgets string) string {
+	s := fmt.Sprintf("%d %s, %d %s, %d %s", t.Add, adds, t.Change, changes, t.Destroy, destroys)
 	if t.Import > 0 {
-		s = fmt.Sprintf("%d to import, ", t.Import) + s
+		s = fmt.Sprintf("%d %s, ", t.Import, imports) + s
 	}
 	if t.Move > 0 {
-		s += fmt.Sprintf(", %d to move", t.Move)
+		s += fmt.Sprintf(", %d %s", t.Move, moves)
 	}
 	if t.Forget > 0 {
-		s += fmt.Sprintf(", %d to forget", t.Forget)
+		s += fmt.Sprintf(", %d %s", t.Forget, forgets)
 	}
 	return s + "."
 }

@@ -259,17 +259,9 @@ func countedGone(r *apply.Result) string {
 
 // counted says what was done, in Terraform's words.
 func counted(r *apply.Result) string {
-	s := fmt.Sprintf("%d added, %d changed, %d destroyed", r.Added, r.Changed, r.Destroyed)
-	if r.Imported > 0 {
-		s = fmt.Sprintf("%d imported, ", r.Imported) + s
-	}
-	if r.Moved > 0 {
-		s += fmt.Sprintf(", %d moved", r.Moved)
-	}
-	if r.Forgotten > 0 {
-		s += fmt.Sprintf(", %d forgotten", r.Forgotten)
-	}
-	return s + "."
+	return plan.Tally{
+		Import: r.Imported, Add: r.Added, Change: r.Changed, Destroy: r.Destroyed, Move: r.Moved, Forget: r.Forgotten,
+	}.Done()
 }
 
 // incomplete says what was done and what was not.

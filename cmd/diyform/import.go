@@ -15,6 +15,7 @@ import (
 
 func newImport(v *view) *cobra.Command {
 	flags := stackFlags{refresh: true}
+	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "import ADDRESS ID",
 		Short: "Manage something that exists already",
@@ -25,6 +26,7 @@ func newImport(v *view) *cobra.Command {
 			"\nAn import block does the same as a part of a plan, and for_each in it for many.",
 		Args: cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			v.startStream(asJSON)
 			a, err := addr.Parse(args[0])
 			if err != nil {
 				return v.failWith(err, "Not an address")
@@ -33,6 +35,7 @@ func newImport(v *view) *cobra.Command {
 		},
 	}
 	flags.addVariables(cmd)
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print what happens as messages, one JSON object a line")
 	return cmd
 }
 
@@ -61,19 +64,34 @@ func (v *view) importOne(ctx context.Context, r plan.ImportRequest, f *stackFlag
 	if err != nil {
 		return err
 	}
-	progress := newProgress(v)
+	progress := v.reporter(p)
 	result, diags := apply.Run(ctx, s.store, p, apply.Options{Observe: progress.step})
 	progress.close()
 	v.diagnostics(s.files(), diags)
 	if result == nil || len(result.Failed) > 0 || diags.HasErrors() {
 		return exitStatus(exitError)
 	}
+	v.tellImported(p, r, result)
+	return nil
+}
+
+func (v *view) tellImported(p *plan.Plan, r plan.ImportRequest, result *apply.Result) {
+	otherwise := ""
+	if len(p.Pending) > 0 {
+		otherwise = fmt.Sprintf("The configuration wants it otherwise: %s. `diyform plan` shows what apply would do.", pendingNames(p))
+	}
+	if v.stream != nil {
+		v.stream.applied(p, result)
+		if otherwise != "" {
+			v.stream.log(otherwise)
+		}
+		return
+	}
 	c := palette(v.out)
 	v.printf("\n%s\n", c.Bold(c.Green(fmt.Sprintf("Import complete! %q is %s now.", r.ID, r.To))))
-	if len(p.Pending) > 0 {
-		v.printf("The configuration wants it otherwise: %s. `diyform plan` shows what apply would do.\n", pendingNames(p))
+	if otherwise != "" {
+		v.printf("%s\n", otherwise)
 	}
-	return nil
 }
 
 // pendingNames lists the arguments in which the object is not as it is wanted.
