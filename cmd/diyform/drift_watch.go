@@ -136,8 +136,7 @@ func (w *driftWatch) read(ctx context.Context) error {
 	}
 	names, diags := plan.NetworkNamespaces(s.input())
 	if diags.HasErrors() {
-		w.tellErrors(diags)
-		return nil
+		return w.tellErrors(diags)
 	}
 	w.follow(ctx, names)
 	found, diags := plan.FindDrift(ctx, s.input())
@@ -145,8 +144,7 @@ func (w *driftWatch) read(ctx context.Context) error {
 	case ctx.Err() != nil:
 		return nil // interrupted while it was read
 	case diags.HasErrors():
-		w.tellErrors(diags)
-		return nil
+		return w.tellErrors(diags)
 	}
 	return w.tell(found)
 }
@@ -194,12 +192,12 @@ func (w *driftWatch) line(doc *driftDocument) error {
 }
 
 // tellErrors tells what could not be read. The next reading may be luckier.
-func (w *driftWatch) tellErrors(diags hcl.Diagnostics) {
+func (w *driftWatch) tellErrors(diags hcl.Diagnostics) error {
 	if !w.asJSON {
 		w.view.diagnostics(nil, diags)
-		return
+		return nil
 	}
-	_ = w.line(&driftDocument{
+	return w.line(&driftDocument{
 		FormatVersion: "1.0", Drifted: w.now > 0, ResourceDrift: []plan.JSONChange{}, Diagnostics: documents(nil, diags),
 	})
 }
